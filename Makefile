@@ -1,0 +1,64 @@
+# Bare `make` prints what there is to make: the text behind each "##".
+
+SHELL := /bin/bash
+PATH  := $(PATH):/usr/sbin:/sbin
+export PATH
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 100000x
+LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ZIP      := go run github.com/aws/aws-lambda-go/cmd/build-lambda-zip
+
+.PHONY: help deps build functions demo test bench lint fuzz clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## show it: two tenants, both ways of connecting, every microsecond (ARGS=… for enilab demo)
+	@scripts/deps.sh demo
+	@$(MAKE) --no-print-directory build
+	@if [ "$$(id -u)" -ne 0 ] && command -v sudo >/dev/null && sudo -v; then exec sudo bin/enilab demo $(ARGS); else exec bin/enilab demo $(ARGS); fi
+
+test: ## run every test, as root (through sudo) and as an ordinary user, with all set-up
+	@scripts/deps.sh test
+	@$(MAKE) --no-print-directory build
+	@scripts/test.sh
+
+build: functions ## make bin/enilab and the example functions, bin/functions/*.zip
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/enilab ./cmd/enilab
+
+deps: ## install the Debian packages that demo and test need, if they are missing
+	@scripts/deps.sh test
+
+bench: ## run the benchmarks, then enilab compare
+	@scripts/deps.sh test
+	@$(MAKE) --no-print-directory build
+	go test -run '^$$' -bench . -benchmem -exec $(CURDIR)/scripts/as-root.sh ./...
+	scripts/as-root.sh bin/enilab compare $(ARGS)
+
+lint: ## check style and architecture
+	go mod tidy -diff
+	go run $(LINT) run ./...
+
+fuzz: ## run each fuzz target for FUZZTIME inputs (100000x)
+	scripts/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what build made
+	rm -rf bin
+
+# A function's code is a zip with an executable named bootstrap. The same files give the same bytes.
+functions: bin/functions/go.zip bin/functions/nodejs.zip bin/functions/python.zip bin/functions/bash.zip
+
+bin/functions/go.zip: $(wildcard examples/functions/go/*.go) go.mod
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w' -o bin/functions/go/bootstrap ./examples/functions/go
+	$(ZIP) -o $@ bin/functions/go/bootstrap
+
+bin/functions/nodejs.zip: from := examples/functions/node
+bin/functions/python.zip: from := examples/functions/python
+bin/functions/bash.zip: from := examples/functions/bash
+bin/functions/nodejs.zip: $(wildcard examples/functions/node/*)
+bin/functions/python.zip: $(wildcard examples/functions/python/*)
+bin/functions/bash.zip: $(wildcard examples/functions/bash/*)
+bin/functions/nodejs.zip bin/functions/python.zip bin/functions/bash.zip: go.mod
+	@mkdir -p $(@D)
+	cd $(from) && $(ZIP) -o $(CURDIR)/$@ bootstrap $$(find * -type f ! -name bootstrap ! -name '*.md' ! -name '*_test*' ! -name '*.pyc' | sort)

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"enilab/internal/daemon"
+
+	"github.com/spf13/cobra"
+)
+
+func inspectCommand(s streams) *cobra.Command {
+	var f oneLab
+	var format string
+	cmd := &cobra.Command{
+		Use: "inspect [" + strings.Join(daemon.Tables, "|") + "]", Short: "Show what is in a lab", ValidArgs: daemon.Tables,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && !slices.Contains(daemon.Tables, args[0]) {
+				return usage("inspect takes one of %v, or nothing for all; see '%s --help'", daemon.Tables, cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				args = daemon.Tables
+			}
+			return f.ask(func(c *daemon.Client) error {
+				var tables []daemon.Table
+				for _, what := range args {
+					raw, err := c.Inspect(cmd.Context(), what)
+					if err != nil {
+						return err
+					}
+					var t daemon.Table
+					if err := json.Unmarshal(raw, &t); err != nil {
+						return err
+					}
+					tables = append(tables, t)
+				}
+				if format == "json" {
+					if len(tables) == 1 {
+						return printJSON(s.out, tables[0])
+					}
+					return printJSON(s.out, tables)
+				}
+				for i, t := range tables {
+					if i > 0 {
+						fmt.Fprintln(s.out)
+					}
+					if err := printTable(s.out, t); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	f.add(cmd)
+	addFormat(cmd, &format)
+	return cmd
+}
+
+func printTable(to io.Writer, t daemon.Table) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, strings.ToUpper(strings.Join(t.Columns, "\t")))
+	for _, row := range t.Rows {
+		cells := make([]string, len(t.Columns))
+		for i, c := range t.Columns {
+			cells[i] = cell(row[c])
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	return w.Flush()
+}
+
+// cell is a value as people read it; a value that is not there is a dash.
+func cell(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "-"
+	case string:
+		if v == "" {
+			return "-"
+		}
+		return printable(v)
+	case []any:
+		parts := make([]string, len(v))
+		for i, e := range v {
+			parts[i] = cell(e)
+		}
+		return cell(strings.Join(parts, ","))
+	case float64:
+		return strings.TrimSuffix(fmt.Sprintf("%.3f", v), ".000")
+	}
+	return fmt.Sprint(v)
+}
+
+// printable keeps what customers wrote, or their functions printed, from doing things to the terminal that shows it.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"enilab/internal/daemon"
+	"enilab/internal/labs"
+	"enilab/internal/realm"
+
+	"github.com/spf13/cobra"
+)
+
+// oneLab is the flag of every verb that speaks to a running lab.
+type oneLab struct{ name string }
+
+func (f *oneLab) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.name, "name", "", "the lab; not needed while there is only one")
+}
+
+func roots() labs.Roots { return labs.RootsOf(os.Getuid(), os.Getenv) }
+
+// place finds the lab that is meant.
+func (f *oneLab) place() (labs.Place, error) {
+	if f.name != "" {
+		p, err := roots().Of(f.name)
+		if err != nil {
+			return p, usage("--name: %w", err)
+		}
+		if !p.Exists() {
+			return p, fmt.Errorf("there is no lab %q here (%s); 'enilab list' shows which there are, 'enilab up' makes one", f.name, roots().Run)
+		}
+		return p, nil
+	}
+	all, err := roots().All()
+	switch {
+	case err != nil:
+		return labs.Place{}, err
+	case len(all) == 0:
+		return labs.Place{}, fmt.Errorf("there is no lab here (%s); 'enilab up' makes one", roots().Run)
+	case len(all) > 1:
+		names := make([]string, len(all))
+		for i, p := range all {
+			names[i] = p.Name
+		}
+		return labs.Place{}, usage("there are several labs (%s); say which with --name", strings.Join(names, ", "))
+	}
+	return all[0], nil
+}
+
+// client speaks to the lab that is meant.
+func (f *oneLab) client() (*daemon.Client, error) {
+	p, err := f.place()
+	if err != nil {
+		return nil, err
+	}
+	return daemon.NewClient(p.Name, p.Socket()), nil
+}
+
+// ask runs one request to the lab's daemon.
+func (f *oneLab) ask(request func(*daemon.Client) error) error {
+	c, err := f.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return told(request(c))
+}
+
+// told gives a daemon's refusal its exit code.
+func told(err error) error {
+	if f := new(daemon.Failure); errors.As(err, &f) && f.Usage {
+		return &exitError{exitUsage, f}
+	}
+	return err
+}
+
+// status says how a lab is: "up", "daemon dead", or "down" with only its state left.
+func status(ctx context.Context, p labs.Place) (state string, keeper *realm.Keeper, d realm.DaemonStatus, err error) {
+	keeper, err = realm.OpenKeeper(p.Run)
+	if errors.Is(err, realm.ErrNoKeeper) {
+		return "down", nil, d, nil
+	}
+	if err != nil {
+		return "", nil, d, err
+	}
+	if d, err = keeper.Daemon(); err != nil {
+		return "", keeper, d, err
+	}
+	if !d.Alive {
+		return "daemon dead", keeper, d, nil
+	}
+	return "up", keeper, d, ctx.Err()
+}
+
+func printJSON(w *os.File, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

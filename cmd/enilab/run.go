@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"enilab/internal/realm"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes. They are an API.
+const (
+	exitOK           = 0
+	exitFailed       = 1
+	exitUsage        = 2
+	exitPrecondition = 3 // rights or kernel features; see doctor
+	exitInterrupted  = 130
+)
+
+// exitError is an error with the exit code that it stands for.
+type exitError struct {
+	code int
+	err  error // nil: everything has been said
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// errInterrupted is the cause of contexts that a signal has ended.
+var errInterrupted = errors.New("interrupted")
+
+// run is the program: it takes arguments and streams and returns the exit code.
+func run(args []string, stdin, stdout, stderr *os.File) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	defer cancelOnSignal(cancel)()
+	var root *cobra.Command
+	inside := len(args) > 0 && args[0] == realm.Arg
+	if inside {
+		realm.Watch(func() { cancel(errInterrupted) })
+		root = insideCommand(streams{stdin, stdout, stderr})
+		args = args[1:]
+	} else {
+		root = rootCommand(streams{stdin, stdout, stderr})
+	}
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code, say := exitFailed, err
+	if e := new(exitError); errors.As(err, &e) {
+		code, say = e.code, e.err
+	}
+	switch {
+	case errors.Is(err, errInterrupted), errors.Is(context.Cause(ctx), errInterrupted), code == exitInterrupted:
+		code, say = exitInterrupted, errInterrupted
+		if inside {
+			say = nil // the outside says it
+		}
+	case errors.Is(err, realm.ErrNoRights):
+		code = exitPrecondition
+	}
+	if say != nil {
+		fmt.Fprintf(stderr, "enilab: %v\n", say)
+	}
+	return code
+}
+
+// cancelOnSignal has the first signal cancel, and the others do nothing here: whoever waits may act on them.
+func cancelOnSignal(cancel context.CancelCauseFunc) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, realm.Interrupts()...)
+	go func() {
+		if _, ok := <-signals; ok {
+			cancel(errInterrupted)
+		}
+	}()
+	return func() { signal.Stop(signals); close(signals) }
+}
+
+// streams are the program's own.
+type streams struct{ in, out, err *os.File }
+
+func rootCommand(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "enilab",
+		Short: "How AWS Lambda connects functions to VPCs, rebuilt out of real kernel objects",
+		Long: `enilab rebuilds, on one Linux machine and out of real kernel objects, how AWS Lambda
+connects functions to customer VPCs: the legacy way (one network interface in the
+customer's subnet for every execution environment, made while the cold start waits)
+and the shared way (one Hyperplane ENI per subnet and security-group set, made ahead
+of time, reached through a tunnel and translated).
+
+Start with "enilab doctor", then "enilab demo".`,
+		SilenceUsage: true, SilenceErrors: true, SuggestionsMinimumDistance: 2,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknown(cmd, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage("%w; see '%s --help'", err, cmd.CommandPath())
+	})
+	root.AddCommand(demoCommand(s), compareCommand(s), doctorCommand(s), versionCommand(), whoamiCommand())
+	root.AddCommand(upCommand(s), downCommand(s), validateCommand(s), listCommand(s), invokeCommand(s), inspectCommand(s), modeCommand(s))
+	root.AddCommand(execCommand(), shellCommand(), eventsCommand(s), logsCommand(s), gcCommand(s))
+	strict(root)
+	return root
+}
+
+// strict has cobra's own commands refuse what they do not know, as ours do.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if at, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return unknown(at, args[len(args)-max(len(rest), 1)])
+				}
+				return nil
+			}
+		case "completion":
+			c.Args = root.Args
+			c.RunE = func(*cobra.Command, []string) error {
+				return usage("give the shell that is to complete: bash, zsh, fish or powershell; see 'enilab completion --help'")
+			}
+			for _, shell := range c.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
+}
+
+func unknown(cmd *cobra.Command, name string) error {
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		return usage("unknown command %q; did you mean %q?", name, near[0])
+	}
+	return usage("unknown command %q; see '%s --help'", name, cmd.CommandPath())
+}
+
+// noArgs refuses arguments with one clear line.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s takes no argument, and %q is one; see '%s --help'", cmd.Name(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// insideCommand holds the verbs as they run inside a realm.
+func insideCommand(s streams) *cobra.Command {
+	root := &cobra.Command{Use: realm.Arg, SilenceUsage: true, SilenceErrors: true}
+	root.AddCommand(demoInside(s), compareInside(s), doctorInside(s), keepInside(), serveInside(s))
+	return root
+}

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"enilab/internal/daemon"
+	"enilab/internal/labs"
+	"enilab/internal/realm"
+
+	"github.com/spf13/cobra"
+)
+
+type upFlags struct {
+	topologyFlag
+	name       string
+	listen     string
+	store      string
+	model      string
+	timeScale  float64
+	verify     bool
+	dryRun     bool
+	foreground bool
+	debug      bool
+	changed    func(flag string) bool
+}
+
+func upCommand(s streams) *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use: "up", Aliases: []string{"deploy"}, Short: "Build the lab of a topology and serve it until 'enilab down'", Args: noArgs,
+		Long: `Build the lab that a *.lab.yml topology declares, and serve the AWS API for it until
+'enilab down'. Without a topology the lab is empty: fill it with the AWS CLI or an SDK.
+On a running lab, make it as the topology says and print what that changes. After the
+daemon was killed, or the machine restarted, bring the same lab back.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.changed = cmd.Flags().Changed
+			return s.up(cmd.Context(), &f)
+		},
+	}
+	f.topologyFlag.add(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&f.name, "name", "", "the lab's name (default: the topology's)")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:4566", "address of the AWS API, in the host's network; port 0 takes any")
+	flags.StringVar(&f.store, "store", defaultStore(), "directory of the function store, if the topology names none")
+	flags.StringVar(&f.model, "model", "none", "aws: apply the delays of AWS's control plane, as modelled spans")
+	flags.Float64Var(&f.timeScale, "time-scale", 1, "how many times faster than on AWS the modelled delays pass")
+	flags.BoolVar(&f.verify, "verify-signatures", false, "check the signatures of AWS requests (secret key: the access key's own text)")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would change, and change nothing")
+	flags.BoolVar(&f.foreground, "foreground", false, "stay, print the daemon's log, and take the lab down when interrupted, unless it was up before")
+	flags.BoolVar(&f.debug, "debug", false, "have the daemon log more")
+	return cmd
+}
+
+func (s streams) up(ctx context.Context, f *upFlags) (err error) {
+	d, err := f.load(s.in)
+	if err != nil {
+		return err
+	}
+	address, err := f.check()
+	if err != nil {
+		return err
+	}
+	place, err := f.place(d)
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		if d.Store == "" {
+			d.Store = f.store
+		}
+		if err := d.CheckFiles(); err != nil {
+			return &exitError{exitUsage, err}
+		}
+	}
+	if f.dryRun && !place.Exists() {
+		return s.dryRunOfNothing(d)
+	}
+	if err := outsideRun(d, place); err != nil {
+		return err
+	}
+	lock, err := place.Lock("up")
+	if err != nil {
+		return err
+	}
+	unlock := func() {
+		if lock != nil {
+			err = errors.Join(err, lock.Unlock())
+			lock = nil
+		}
+	}
+	defer unlock()
+	fresh := !place.Exists()
+	daemons := starter{streams: s, place: place, address: address, chosen: f.changed("listen"), overlay: f.overlay, fresh: fresh, dryRun: f.dryRun, debug: f.debug}
+	if _, err := os.Stat(place.DB()); d != nil || err != nil { // else those that the lab has
+		settings, err := f.settings(d)
+		if err != nil {
+			return err
+		}
+		daemons.settings = &settings
+	}
+	started, err := daemons.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { // interrupted: a lab that was not there before is not there afterwards
+		if lock != nil && ctx.Err() != nil && fresh {
+			err = errors.Join(errInterrupted, s.end(context.WithoutCancel(ctx), place, false))
+		}
+	}()
+	client := daemon.NewClient(place.Name, place.Socket())
+	defer client.Close()
+	if err := s.apply(ctx, client, d, f.dryRun); err != nil {
+		return err
+	}
+	info, err := client.Info(ctx)
+	if err != nil {
+		return err
+	}
+	s.saySummary(info, started)
+	if f.foreground {
+		unlock()
+		return errors.Join(s.follow(ctx, place, fresh), err)
+	}
+	return nil
+}
+
+// place is the lab that is meant: without a name and a topology the one that there is, or a new one.
+func (f *upFlags) place(d *declared) (labs.Place, error) {
+	if d == nil && f.name == "" {
+		all, err := roots().All()
+		if err != nil || len(all) == 1 {
+			return append(all, labs.Place{})[0], err
+		}
+		if len(all) > 1 {
+			return (&oneLab{}).place()
+		}
+	}
+	p, err := roots().Of(d.labName(f.name))
+	if err != nil {
+		return p, usage("%w", err)
+	}
+	return p, nil
+}
+
+// check looks at the flags that no topology has.
+func (f *upFlags) check() (address netip.AddrPort, err error) {
+	if address, err = netip.ParseAddrPort(f.listen); err != nil {
+		return address, usage("--listen %q: give an address and a port, such as 127.0.0.1:4566", f.listen)
+	}
+	if f.model != "none" && f.model != "aws" {
+		return address, usage("--model %q: give one of [none aws]", f.model)
+	}
+	if !(f.timeScale >= 0.1 && f.timeScale <= 1e6) { // NaN is neither
+		return address, usage("--time-scale %v: give 0.1 to 1000000", f.timeScale)
+	}
+	if f.dryRun && f.foreground {
+		return address, usage("--dry-run changes nothing, and --foreground stays: give one of them")
+	}
+	return address, nil
+}
+
+// dryRunOfNothing says what building a lab anew would make.
+func (s streams) dryRunOfNothing(d *declared) error {
+	if d == nil {
+		fmt.Fprintln(s.out, "would make an empty lab")
+		return nil
+	}
+	changes, err := daemon.PlanFromNothing(d.Topology)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		s.sayChange(c, true)
+	}
+	return nil
+}
+
+// apply has the daemon make the lab what the topology says.
+func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, dryRun bool) error {
+	if d == nil {
+		return nil
+	}
+	n := 0
+	var failed []string
+	err := client.Apply(ctx, daemon.ApplyRequest{File: d.file, Dir: d.dir, Topology: d.text, Store: d.Store, DryRun: dryRun}, func(a daemon.Applied) {
+		n++
+		if a.Error != "" {
+			failed = append(failed, fmt.Sprintf("%s %s %s: %s", a.Change.Action, a.Change.Kind, a.Change.Name, a.Error))
+			return
+		}
+		s.sayChange(*a.Change, dryRun)
+	})
+	if err != nil {
+		return told(err)
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("%d of %d changes failed:\n  %s", len(failed), n, strings.Join(failed, "\n  "))
+	}
+	if n == 0 {
+		fmt.Fprintln(s.out, "The lab is as the topology says.")
+	}
+	return nil
+}
+
+func (s streams) sayChange(c daemon.Change, dryRun bool) {
+	verb := map[daemon.Action]string{daemon.Create: "created", daemon.Update: "changed", daemon.Delete: "deleted"}[c.Action]
+	if dryRun {
+		verb = "would " + string(c.Action)
+	}
+	line := fmt.Sprintf("%s %s %s", verb, c.Kind, c.Name)
+	if c.Detail != "" {
+		line += ": " + c.Detail
+	}
+	fmt.Fprintln(s.out, line)
+}
+
+// saySummary tells what there is now and how to use it.
+func (s streams) saySummary(info daemon.Info, started bool) {
+	if r := info.Recovery; started && r != nil {
+		if r.From != "nothing" {
+			fmt.Fprintf(s.out, "Recovered (%s): %d adopted, %d built anew, %d processes ended, %d left-overs removed, in %s.\n",
+				r.From, r.Adopted, r.Built, r.Ended, len(r.Removed), r.Took.Round(time.Millisecond))
+		}
+		for _, note := range r.Notes {
+			fmt.Fprintf(s.err, "Note: %s\n", note)
+		}
+	}
+	fmt.Fprintf(s.out, "Lab %s is up: %s, %s, %s. AWS API: http://%s (region %s, any credentials).\n", info.Name,
+		counted(info.Counts["vpcs"], "VPC"), counted(info.Counts["resources"], "resource"), counted(info.Counts["functions"], "function"), info.Listen, info.Settings.Region)
+	if host, _, err := net.SplitHostPort(info.Listen); err == nil {
+		if a, err := netip.ParseAddr(host); err == nil && !a.IsLoopback() {
+			fmt.Fprintf(s.err, "Note: it listens on %s, not on loopback alone: whoever reaches that address can run code in this lab.\n", info.Listen)
+		}
+	}
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// outsideRun refuses directories that the lab cannot see, because it has a /run of its own.
+func outsideRun(d *declared, place labs.Place) error {
+	dirs := map[string]string{"the lab's state": place.State}
+	if d != nil {
+		dirs["the topology"], dirs["the function store"] = d.dir, d.Store
+	}
+	for what, dir := range dirs {
+		path, err := filepath.Abs(dir)
+		if err != nil {
+			return err
+		}
+		if path == realm.RunDir || strings.HasPrefix(path, realm.RunDir+"/") {
+			return usage("%s is in %s, and a lab has a %s of its own; use another directory (ENILAB_HOME is for the state)", what, path, realm.RunDir)
+		}
+	}
+	return nil
+}

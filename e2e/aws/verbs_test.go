@@ -1,0 +1,200 @@
+package aws_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"enilab/internal/nstest"
+)
+
+// say runs a verb that is to succeed.
+func (l *lab) say(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := l.run(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func TestVerbsOfARunningLab(t *testing.T) {
+	l := up(t, strings.ReplaceAll(two, "STORE", functions))
+	const ask = `{"whoami":"http://10.0.1.20/"}`
+	if out := l.say(t, "invoke", "steady-shared", "--payload", ask); !strings.Contains(out, `"whoami":"10.0.1.`) {
+		t.Errorf("invoke: %s", out)
+	}
+	var result struct {
+		Schema   string
+		Timeline []struct{ Name, Kind string }
+	}
+	if err := json.Unmarshal([]byte(l.say(t, "invoke", "steady-legacy", "--payload", ask, "--format", "json")), &result); err != nil ||
+		result.Schema != "enilab.invoke/v1" || len(result.Timeline) < 4 || result.Timeline[0].Kind != "measured" {
+		t.Errorf("invoke --format json: %v %+v", err, result)
+	}
+	for what, want := range map[string]string{
+		"functions": "steady-shared", "enis": "AWS Lambda VPC ENI-steady-shared-", "envs": "steady-legacy/1", "slots": "tunnel",
+		"vpcs": "subnet-green", "resources": "vpc-blue/whoami", "nodes": "hyperplane",
+	} {
+		if out := l.say(t, "inspect", what); !strings.Contains(out, want) {
+			t.Errorf("inspect %s has no %q:\n%s", what, want, out)
+		}
+	}
+	for node, want := range map[string]string{
+		"vpc-blue": "eni-", "vpc-green/whoami": "10.0.1.20/24", "steady-legacy/1": "10.0.1.", "hyperplane": "und0", "steady-shared/1": "100.64.0.",
+	} {
+		if out := l.say(t, "exec", node, "--", "ip", "-brief", "address"); !strings.Contains(out, want) {
+			t.Errorf("exec %s has no %q:\n%s", node, want, out)
+		}
+	}
+	if _, err := l.run("exec", "vpc-blue", "--", "sh", "-c", "exit 7"); err == nil || !strings.Contains(err.Error(), "exit status 7") {
+		t.Errorf("exec passes the exit code: %v", err)
+	}
+	if out := l.say(t, "logs", "steady-shared"); !strings.Contains(out, "REPORT RequestId: ") {
+		t.Errorf("logs:\n%s", out)
+	}
+	l.say(t, "mode", "steady-shared", "legacy")
+	if f := l.inspect("functions"); f[1]["mode"] != "legacy" {
+		t.Errorf("after mode: %v", f)
+	}
+	if out := l.say(t, "up", "-t", l.file, "--name", l.name, "--dry-run"); !strings.Contains(out, "would change function steady-shared: mode legacy → shared") {
+		t.Errorf("dry run: %s", out)
+	}
+	if out := l.say(t, "up", "-t", l.file, "--name", l.name); !strings.Contains(out, "changed function steady-shared") {
+		t.Errorf("up reconciles: %s", out)
+	}
+	if out := l.say(t, "gc", "--dry-run"); !strings.Contains(out, "Nothing is left") {
+		t.Errorf("gc: %s", out)
+	}
+}
+
+func TestUpChangesARunningLab(t *testing.T) {
+	l := up(t, strings.ReplaceAll(two, "STORE", functions))
+	text := strings.ReplaceAll(two, "STORE", functions)
+	text = strings.Replace(text, "  steady-legacy:", "  other:", 1)
+	text = strings.Replace(text, "sg-blue: {ingress: [all from anywhere]}", "sg-blue: {ingress: [tcp 80 from anywhere]}", 1)
+	text = strings.Replace(text, "subnets: {subnet-green: 10.0.1.0/24}", "subnets: {subnet-green: 10.0.1.0/24, subnet-more: 10.0.2.0/24}", 1)
+	if err := os.WriteFile(l.file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const want = `delete function steady-legacy
+create subnet subnet-more
+change security-group sg-blue: ingress ["-1 0.0.0.0/0"] → ["tcp 80 0.0.0.0/0"]
+create function other
+`
+	plan := l.say(t, "up", "-t", l.file, "--name", l.name, "--dry-run")
+	if plan, _, _ = strings.Cut(strings.ReplaceAll(plan, "would ", ""), "Lab "); plan != want {
+		t.Errorf("the plan is\n%s\nwant\n%s", plan, want)
+	}
+	l.up()
+	if out := l.say(t, "up", "-t", l.file, "--name", l.name); !strings.Contains(out, "as the topology says") {
+		t.Errorf("a second time: %s", out)
+	}
+	if out := l.say(t, "invoke", "other"); !strings.Contains(out, `"runtime":"go"`) {
+		t.Errorf("the new function: %s", out)
+	}
+}
+
+func TestEventsAreLinesOfJSON(t *testing.T) {
+	l := up(t, strings.ReplaceAll(two, "STORE", functions))
+	cmd := exec.Command(enilab, "events", "--format", "json")
+	cmd.Env = append(os.Environ(), "ENILAB_HOME="+l.home)
+	lines := try(cmd.StdoutPipe())(t)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Signal(syscall.SIGINT)
+	seen := map[string]bool{}
+	heard := make(chan string, 1000)
+	go func() {
+		defer close(heard)
+		for s := bufio.NewScanner(lines); s.Scan(); {
+			heard <- s.Text()
+		}
+	}()
+	wanted := []string{"env.started", "env.bound", "eni.created", "function.update"}
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(100 * time.Millisecond) // the first may come before the reader is there
+	defer tick.Stop()
+	for n := 0; ; {
+		missing := ""
+		for _, w := range wanted {
+			if !seen[w] {
+				missing = w
+			}
+		}
+		if missing == "" {
+			return
+		}
+		select {
+		case line, ok := <-heard:
+			var e struct{ Schema, Type string }
+			if err := json.Unmarshal([]byte(line), &e); !ok || err != nil || e.Schema != "enilab.event/v1" {
+				t.Fatalf("line %q: %v", line, err)
+			}
+			seen[e.Type] = true
+		case <-tick.C:
+			l.say(t, "mode", "steady-shared", []string{"legacy", "shared"}[n%2])
+			l.say(t, "invoke", "steady-shared")
+			n++
+		case <-deadline:
+			t.Fatalf("no %s; seen are %v", missing, seen)
+		}
+	}
+}
+
+// One verb at a time works on a lab, and says who it is.
+func TestLockNamesItsHolder(t *testing.T) {
+	l := up(t, empty)
+	lock := try(os.OpenFile(filepath.Join(l.home, "run", l.name+".lock"), os.O_CREATE|os.O_RDWR, 0o600))(t)
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	lock.WriteString(`{"verb":"up","pid":4711,"since":"2026-01-02T03:04:05Z"}`)
+	if _, err := l.run("down", "--name", l.name); err == nil || !strings.Contains(err.Error(), "'enilab up' (pid 4711)") {
+		t.Errorf("down says %v", err)
+	}
+	os.Remove(lock.Name())
+}
+
+func TestForegroundEndsTheLabWhenInterrupted(t *testing.T) {
+	nstest.NeedRoot(t)
+	dir := t.TempDir()
+	l := &lab{t: t, home: filepath.Join(dir, "home"), name: "lab", file: filepath.Join(dir, "lab.lab.yml")}
+	if err := os.WriteFile(l.file, []byte(empty), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.down)
+	cmd := exec.Command(enilab, "up", "--foreground", "-t", l.file, "--listen", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "ENILAB_HOME="+l.home)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	nstest.Eventually(t, 20*time.Second, func() error {
+		out, err := l.run("list")
+		if err == nil && !strings.Contains(string(out), " up ") {
+			err = errorf("list: %s", out)
+		}
+		return err
+	})
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d (%v), want 130", code, err)
+	}
+	if _, err := os.Stat(l.home); err == nil {
+		if left := try(filepath.Glob(filepath.Join(l.home, "*", "*")))(t); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package e2e_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// What the program is asked wrongly it refuses with one line that names the thing and the way out, before it makes
+// anything.
+func TestBadUsage(t *testing.T) {
+	keepsMachine(t)
+	who := identities(t)[0]
+	for _, c := range []struct {
+		args string
+		code int
+		said []string
+	}{
+		{"demi", 2, []string{`unknown command "demi"`, `did you mean "demo"?`}},
+		{"compre --runs 3", 2, []string{`unknown`, `--runs`}},
+		{"compre", 2, []string{`did you mean "compare"?`}},
+		{"xyzzy", 2, []string{`unknown command "xyzzy"`, "enilab --help"}},
+		{"--verbose", 2, []string{"unknown flag: --verbose", "enilab --help"}},
+		{"demo --rnus 3", 2, []string{"unknown flag: --rnus", "enilab demo --help"}},
+		{"demo -x", 2, []string{"-x", "enilab demo --help"}},
+		{"demo now", 2, []string{`"now"`, "enilab demo --help"}},
+		{"compare 3", 2, []string{`"3"`, "enilab compare --help"}},
+		{"doctor all", 2, []string{`"all"`}},
+		{"version 2", 2, []string{`"2"`}},
+		{"whoami me", 2, []string{`"me"`}},
+		{"completion", 2, []string{"bash", "zsh", "fish"}},
+		{"completion tcsh", 2, []string{`"tcsh"`, "enilab completion --help"}},
+		{"completion bash please", 2, []string{`"please"`}},
+		{"help xyzzy", 2, []string{`"xyzzy"`}},
+		{"help demo now", 2, []string{`"now"`}},
+		{"demo --runs", 2, []string{"--runs"}},
+		{"demo --runs many", 2, []string{"--runs", `"many"`}},
+		{"demo --runs 0", 2, []string{"--runs 0", "1 to 1000"}},
+		{"demo --runs 1001", 2, []string{"--runs 1001"}},
+		{"demo --environments 0", 2, []string{"--environments 0", "1 to 50"}},
+		{"demo --environments 51", 2, []string{"--environments 51"}},
+		{"demo --burst 0", 2, []string{"--burst 0", "1 to 200"}},
+		{"demo --burst 201", 2, []string{"--burst 201"}},
+		{"compare --runs 0", 2, []string{"--runs 0"}},
+		{"compare --runs 100001", 2, []string{"--runs 100001", "100000"}},
+		{"compare --runs 99999999999999999999", 2, []string{"--runs", "99999999999999999999"}},
+		{"compare --burst -1", 2, []string{"--burst -1"}},
+		{"compare --burst 1001", 2, []string{"--burst 1001", "1000"}},
+		{"compare --runs 0 --burst -1", 2, []string{"--runs 0"}},
+		{"compare --format xml", 2, []string{`"xml"`, "json"}},
+		{"doctor --format csv", 2, []string{`"csv"`, "json"}},
+		{"compare --store /nonexistent", 3, []string{"/nonexistent", "go.zip", "--store", "make build"}},
+		{"compare --code none.zip", 3, []string{`"none.zip"`, "--code", "make build"}},
+		{"demo --code ../functions/go.zip", 2, []string{`"../functions/go.zip"`}},
+		{"demo --code=", 2, []string{"--code", "empty"}},
+		{"demo --store /etc --code passwd", 2, []string{"passwd", "not a whole zip file", "zip -r"}},
+		{"demo --store / --code etc", 3, []string{`"etc"`, "not a file"}},
+		{"whoami --listen here", 2, []string{`"here"`, "127.0.0.1:8080"}},
+		{"whoami --listen 127.0.0.1:99999", 2, []string{`"127.0.0.1:99999"`}},
+	} {
+		t.Run(c.args, func(t *testing.T) { who.command(strings.Fields(c.args)...).do(t).wantLine(t, c.code, c.said...) })
+	}
+}
+
+// Code that cannot run is refused before anything is made.
+func TestBadCode(t *testing.T) {
+	keepsMachine(t)
+	who := identities(t)[0]
+	store := t.TempDir()
+	script := []byte("#!/bin/sh\n")
+	for _, c := range []struct {
+		name    string
+		entries []entry // nil: raw
+		raw     string
+		said    []string
+	}{
+		{"empty.zip", nil, "", []string{"not a whole zip file"}},
+		{"text.zip", nil, "this is no zip", []string{"not a whole zip file"}},
+		{"none.zip", []entry{{"main", 0o755, script}}, "", []string{"bootstrap"}},
+		{"deep.zip", []entry{{"code/bootstrap", 0o755, script}}, "", []string{"bootstrap"}},
+		{"plain.zip", []entry{{"bootstrap", 0o644, script}}, "", []string{"bootstrap", "chmod +x"}},
+		{"foreign.zip", []entry{{"bootstrap", 0o755, foreignBinary(t)}}, "", []string{"bootstrap", foreign().String()}},
+		{"up.zip", []entry{{"bootstrap", 0o755, script}, {"../up", 0o644, script}}, "", []string{"../up"}},
+		{"absolute.zip", []entry{{"bootstrap", 0o755, script}, {"/etc/up", 0o644, script}}, "", []string{"/etc/up"}},
+		{"link.zip", []entry{{"bootstrap", 0o755, script}, {"link", os.ModeSymlink | 0o777, []byte("/etc/passwd")}}, "", []string{"link"}},
+		{"device.zip", []entry{{"bootstrap", 0o755, script}, {"disk", os.ModeDevice | 0o600, nil}}, "", []string{"disk"}},
+		{"zeros.zip", []entry{{"bootstrap", 0o755, script}, {"zeros", 0o644, zeros}}, "", []string{"bytes"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(store, c.name)
+			var err error
+			if c.entries == nil {
+				err = os.WriteFile(path, []byte(c.raw), 0o644)
+			} else {
+				err = writeZip(path, c.entries...)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, verb := range []string{"demo", "compare"} {
+				who.command(verb, "--store", store, "--code", c.name).do(t).wantLine(t, 2, append(c.said, c.name)...)
+			}
+		})
+	}
+}
+
+// Code that runs but is no function fails the demo, with the reason.
+func TestCodeThatFails(t *testing.T) {
+	keepsMachine(t)
+	store := t.TempDir()
+	if err := writeZip(filepath.Join(store, "exits.zip"), entry{"bootstrap", 0o755, []byte("#!/bin/sh\necho no function >&2\nexit 7\n")}); err != nil {
+		t.Fatal(err)
+	}
+	r := identities(t)[0].command("demo", "--store", store, "--code", "exits.zip", "--environments", "1").do(t)
+	r.want(t, 1, "tenant-blue", "Runtime.ExitError", "7")
+	if strings.Contains(r.stdout, "Host unchanged") || strings.Contains(r.stdout, "CHANGED") {
+		t.Errorf("a failed run has no say about the host unless it changed; %v", r)
+	}
+}
+
+// foreign is a machine that this is not.
+func foreign() elf.Machine {
+	if runtime.GOARCH == "arm64" {
+		return elf.EM_X86_64
+	}
+	return elf.EM_AARCH64
+}
+
+// foreignBinary is a whole ELF header of a foreign machine.
+func foreignBinary(t *testing.T) []byte {
+	t.Helper()
+	header := elf.Header64{
+		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(foreign()), Version: uint32(elf.EV_CURRENT), Ehsize: 64, Phentsize: 56, Shentsize: 64,
+	}
+	var b bytes.Buffer
+	if err := binary.Write(&b, binary.LittleEndian, header); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// The limits of --burst and --runs are allowed themselves, as far as a test can wait for them.
+func TestWholeBurst(t *testing.T) {
+	keepsMachine(t)
+	const burst = 50
+	r := identities(t)[0].command("compare", "--runs", "1", "--burst", strconv.Itoa(burst), "--format", "json").do(t).want(t, 0)
+	for _, v := range parseReport(t, r).Variants {
+		v.check(t, 1, burst)
+	}
+}

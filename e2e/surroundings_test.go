@@ -1,0 +1,221 @@
+package e2e_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sh prepares a run of the program by way of a shell, which gives it odd surroundings. In the script, enilab is the
+// program.
+func (who identity) sh(script string) *run {
+	return who.other("sh", "-c", strings.ReplaceAll(script, "enilab", enilab))
+}
+
+// Wherever and however it is started, it works.
+func TestOddSurroundings(t *testing.T) {
+	const brief = "exec enilab compare --runs 1 --burst 0 --format json"
+	people := identities(t)
+	for i, c := range []struct {
+		name, script string
+		silent       bool // stdout is closed
+	}{
+		{"read-only directory", "cd /proc/self && " + brief, false},
+		{"deleted directory", `d=$(mktemp -d) && cd "$d" && rmdir "$d" && ` + brief, false},
+		{"no environment", strings.Replace(brief, "exec", "exec env -i", 1), false},
+		{"PATH of Debian's users", "PATH=/usr/local/bin:/usr/bin:/bin " + brief, false},
+		{"no HOME, umask 077", "unset HOME; umask 077; " + brief, false},
+		{"no TMPDIR", "TMPDIR=/nonexistent " + brief, false},
+		{"no stdin", brief + " <&-", false},
+		{"no stderr", brief + " 2>&-", false},
+		{"no stdout", brief + " >&-", true},
+		{"nothing open", "exec enilab " + strings.Join(small, " ") + " <&- >&- 2>&-", true},
+		{"more open than it expects", brief + " 3</dev/null 4</dev/null 5</dev/null 9</dev/null", false},
+		{"signals ignored", "trap '' INT HUP PIPE; " + brief, false},
+		{"few open files", "ulimit -Sn 256; " + brief, false},
+		{"relative path", `cd "$(dirname enilab)" && exec ./"$(basename enilab)" ` + strings.TrimPrefix(brief, "exec enilab "), false},
+	} {
+		who := people[i%len(people)]
+		t.Run(c.name+" of "+who.name, func(t *testing.T) {
+			keepsMachine(t)
+			r := who.sh(c.script).do(t).want(t, 0)
+			if r.stderr != "" {
+				t.Errorf("stderr: %s", r.stderr)
+			}
+			if c.silent {
+				return
+			}
+			if rep := parseReport(t, r); !*rep.HostUnchanged {
+				t.Errorf("the host changed: %v", r)
+			}
+		})
+	}
+}
+
+// A disk that is full is an error, not a success.
+func TestFullOutput(t *testing.T) {
+	keepsMachine(t)
+	who := identities(t)[0]
+	for _, args := range [][]string{small, quick, {"version"}, {"doctor"}} {
+		r := who.sh(`exec enilab ` + strings.Join(args, " ") + ` >/dev/full`).do(t)
+		r.want(t, 1, "enilab: ", "no space left")
+	}
+}
+
+// What the lab needs and the machine lacks is named, with the package that brings it.
+func TestMissingPrograms(t *testing.T) {
+	asEach(t, func(t *testing.T, who identity) {
+		for program, fix := range map[string]string{"iptables-restore": "apt-get install iptables", "redis-server": "deps.sh"} {
+			t.Run(program, func(t *testing.T) {
+				keepsMachine(t)
+				script := hidden(t, who, program)
+				for _, args := range [][]string{small, quick} {
+					who.sh(script+strings.Join(args, " ")).do(t).wantLine(t, 3, program, "not found", fix)
+				}
+				r := who.sh(script+"doctor").do(t).want(t, 3, "see the failed checks")
+				if !strings.Contains(r.stdout, "fail  "+program) || !strings.Contains(r.stdout, "fix: ") {
+					t.Errorf("doctor does not say what is missing: %v", r)
+				}
+			})
+		}
+	})
+}
+
+// hidden is the start of a script that runs the program where another cannot be found: something that is no program lies
+// over it, in a mount namespace that ends with the script.
+func hidden(t *testing.T, who identity, program string) string {
+	t.Helper()
+	found, err := exec.LookPath(program)
+	if err != nil {
+		found, err = exec.LookPath(filepath.Join("/usr/sbin", program))
+	}
+	if err != nil {
+		t.Skipf("%s is missing here in earnest: %v", program, err)
+	}
+	target, err := filepath.EvalSymlinks(found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unshare := "unshare --mount"
+	if who.rootless {
+		unshare = "unshare --user --map-root-user --mount"
+	}
+	return `exec ` + unshare + ` sh -c 'mount --bind /dev/null ` + target + ` && exec enilab "$@"' sh `
+}
+
+// Without root and without user namespaces there is one line that says so, with the ways out.
+func TestNoRights(t *testing.T) {
+	for name, before := range map[string]string{
+		"user namespaces used up":   `exec unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --inh-caps=-all --bounding-set=-all enilab "$@"' sh `,
+		"root without capabilities": `exec unshare --user --map-root-user setpriv --inh-caps=-all --bounding-set=-all enilab `,
+	} {
+		t.Run(name, func(t *testing.T) {
+			asEach(t, func(t *testing.T, who identity) {
+				keepsMachine(t)
+				for _, args := range [][]string{small, quick} {
+					who.sh(before+strings.Join(args, " ")).do(t).wantLine(t, 3, "no rights", "sudo", "user.max_user_namespaces")
+				}
+				r := who.sh(before+"doctor").do(t).want(t, 3, "see the failed checks")
+				if !strings.Contains(r.stdout, "fail  ") || !strings.Contains(r.stdout, "sudo") {
+					t.Errorf("doctor does not say what is missing: %v", r)
+				}
+			})
+		})
+	}
+}
+
+// Root that has lost its capabilities is no more than a user.
+func TestRootWithoutCapabilities(t *testing.T) {
+	who := asRoot(t)
+	keepsMachine(t)
+	r := who.other("setpriv", append([]string{"--inh-caps=-all", "--bounding-set=-all", enilab}, quick...)...).do(t)
+	if r.code == 3 {
+		r.wantLine(t, 3, "no rights", "sudo")
+		return
+	}
+	if rep := parseReport(t, r.want(t, 0)); !*rep.Host.Rootless {
+		t.Errorf("it does not know that it is no root: %v", r)
+	}
+}
+
+// Labs that run beside each other do not see each other, nor take each other for a change of the host.
+func TestSeveralAtOnce(t *testing.T) {
+	keepsMachine(t)
+	var runs []*run
+	for _, who := range identities(t) {
+		runs = append(runs, who.command(small...).start(t), who.command(quick...).start(t))
+	}
+	for _, r := range runs {
+		res := r.result(t).want(t, 0)
+		if r.Args[1] == "compare" {
+			if !*parseReport(t, res).HostUnchanged {
+				t.Errorf("the host changed: %v", res)
+			}
+		} else if !strings.Contains(res.stdout, "\nHost unchanged.") {
+			t.Errorf("the host changed: %v", res)
+		}
+	}
+}
+
+// Everything works inside namespaces that somebody else made, such as a container's.
+func TestInsideUserNamespace(t *testing.T) {
+	asEach(t, func(t *testing.T, who identity) {
+		keepsMachine(t)
+		r := who.other("unshare", append([]string{"--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", enilab}, quick...)...)
+		rep := parseReport(t, r.do(t).want(t, 0))
+		if !*rep.Host.Rootless || !*rep.HostUnchanged {
+			t.Errorf("rootless %t, host unchanged %t; want both", *rep.Host.Rootless, *rep.HostUnchanged)
+		}
+	})
+}
+
+// The program does not hand its own descriptors on to the lab's servers.
+func TestServersInheritNothing(t *testing.T) {
+	who := asRoot(t)
+	keepsMachine(t)
+	r := who.command(append(slices.Clip(small), "--pause")...)
+	enter, err := r.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, err := os.Open(enilab) // no server has a reason to have this open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer given.Close()
+	for range 8 {
+		r.ExtraFiles = append(r.ExtraFiles, given)
+	}
+	r.start(t)
+	r.untilSaid(t, "NAME is one of")
+	own := map[string]bool{enilab: true}
+	for _, fd := range []string{"3", "4"} {
+		target, err := os.Readlink(filepath.Join("/proc", itoa(r.inner()), "fd", fd))
+		if err != nil || !strings.HasPrefix(target, "pipe:") {
+			t.Errorf("descriptor %s of the inside is %q (%v), want a pipe to the outside", fd, target, err)
+		}
+		own[target] = true
+	}
+	servers := 0
+	for _, pid := range descendants(r.inner()) {
+		servers++
+		fds, err := os.ReadDir(filepath.Join("/proc", itoa(pid), "fd"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fd := range fds {
+			target, _ := os.Readlink(filepath.Join("/proc", itoa(pid), "fd", fd.Name())) // it may be closed by now
+			if own[target] {
+				t.Errorf("%s has %s open, as descriptor %s", describe(pid), target, fd.Name())
+			}
+		}
+	}
+	if servers < 5 {
+		t.Errorf("%d servers found, want two for each tenant and the internet", servers)
+	}
+	enter.Close()
+	r.result(t).want(t, 0)
+}

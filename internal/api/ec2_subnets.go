@@ -1,0 +1,55 @@
+package api
+
+import (
+	"cmp"
+	"context"
+
+	"enilab/internal/ec2"
+	"enilab/internal/wire"
+	"enilab/internal/wire/ec2api"
+)
+
+func (h ec2Handlers) createSubnet(_ context.Context, in *ec2api.CreateSubnetRequest) (*ec2api.CreateSubnetResult, error) {
+	tags, err := tagsFor("subnet", in.TagSpecifications)
+	if err := cmp.Or(
+		err,
+		notSupported("Ipv6CidrBlock", in.Ipv6CidrBlock != nil),
+		notSupported("Ipv6Native", given(in.Ipv6Native)),
+		notSupported("OutpostArn", in.OutpostArn != nil),
+		dryRun(in.DryRun),
+	); err != nil {
+		return nil, err
+	}
+	sub, err := h.CreateSubnet(ec2.CreateSubnetInput{
+		VpcID: *in.VpcId, CidrBlock: given(in.CidrBlock), Tags: tags,
+		AvailabilityZone: given(in.AvailabilityZone), AvailabilityZoneID: given(in.AvailabilityZoneId),
+	})
+	return &ec2api.CreateSubnetResult{Subnet: new(subnetAnswer(sub))}, err
+}
+
+func subnetAnswer(sub ec2.Subnet) ec2api.Subnet {
+	return ec2api.Subnet{
+		SubnetId: new(sub.SubnetID), SubnetArn: new(sub.SubnetARN), VpcId: new(sub.VpcID), OwnerId: new(sub.OwnerID),
+		CidrBlock: new(sub.CidrBlock.String()), AvailableIpAddressCount: new(int32(sub.AvailableIPAddressCount)),
+		AvailabilityZone: new(sub.AvailabilityZone), AvailabilityZoneId: new(sub.AvailabilityZoneID), State: new("available"),
+		DefaultForAz: new(false), MapPublicIpOnLaunch: new(false), MapCustomerOwnedIpOnLaunch: new(false),
+		AssignIpv6AddressOnCreation: new(false), Ipv6Native: new(false), EnableDns64: new(false),
+		Ipv6CidrBlockAssociationSet: []ec2api.SubnetIpv6CidrBlockAssociation{},
+		PrivateDnsNameOptionsOnLaunch: &ec2api.PrivateDnsNameOptionsOnLaunch{
+			HostnameType: new("ip-name"), EnableResourceNameDnsARecord: new(false), EnableResourceNameDnsAAAARecord: new(false),
+		},
+		Tags: tagsAnswer(sub.Tags),
+	}
+}
+
+func (h ec2Handlers) describeSubnets(_ context.Context, in *ec2api.DescribeSubnetsRequest) (*ec2api.DescribeSubnetsResult, error) {
+	subnets, next, err := describe(in.DryRun, h.DescribeSubnets, selection(in.SubnetIds, in.Filters, in.MaxResults, in.NextToken), subnetAnswer)
+	return &ec2api.DescribeSubnetsResult{Subnets: subnets, NextToken: next}, err
+}
+
+func (h ec2Handlers) deleteSubnet(_ context.Context, in *ec2api.DeleteSubnetRequest) (*wire.None, error) {
+	if err := dryRun(in.DryRun); err != nil {
+		return nil, err
+	}
+	return nil, h.DeleteSubnet(*in.SubnetId)
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strings"
+
+	"enilab/internal/iam"
+	"enilab/internal/wire"
+	"enilab/internal/wire/iamapi"
+)
+
+// iamHandlers are IAM's operations.
+type iamHandlers struct{ *iam.Service }
+
+// registerIAM has a server answer for IAM.
+func registerIAM(s *wire.Server, c Config) {
+	h := iamHandlers{c.IAM}
+
+	wire.Handle(s, iamapi.CreateRole, h.createRole)
+	wire.Handle(s, iamapi.GetRole, h.getRole)
+	wire.Handle(s, iamapi.ListRoles, h.listRoles)
+	wire.Handle(s, iamapi.DeleteRole, h.deleteRole)
+
+	wire.Handle(s, iamapi.PutRolePolicy, h.putRolePolicy)
+	wire.Handle(s, iamapi.GetRolePolicy, h.getRolePolicy)
+	wire.Handle(s, iamapi.ListRolePolicies, h.listRolePolicies)
+	wire.Handle(s, iamapi.DeleteRolePolicy, h.deleteRolePolicy)
+
+	wire.Handle(s, iamapi.AttachRolePolicy, h.attachRolePolicy)
+	wire.Handle(s, iamapi.ListAttachedRolePolicies, h.listAttachedRolePolicies)
+	wire.Handle(s, iamapi.DetachRolePolicy, h.detachRolePolicy)
+	wire.Handle(s, iamapi.GetPolicy, h.getPolicy)
+}
+
+// IAM's codes for what is refused here. https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html#API_CreateRole_Errors
+const (
+	invalidInput    = "InvalidInput"
+	validationError = "ValidationError"
+)
+
+// encodeDocument writes a policy's document as IAM's answers have it: URL-encoded by RFC 3986, where a space is %20.
+func encodeDocument(source string) *string {
+	return new(strings.ReplaceAll(url.QueryEscape(source), "+", "%20"))
+}
+
+// How many items IAM's lists have. https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
+const defaultListed, maxListed = 100, 1000
+
+// listing is a page of IAM's lists. A marker says after which key to go on: what is deleted meanwhile does no harm.
+func listing[T any](all []T, key func(T) string, marker *string, limit *int32) (page []T, next *string, err error) {
+	n := defaultListed
+	if limit != nil {
+		n = int(*limit)
+	}
+	if n < 1 || n > maxListed {
+		return nil, nil, refusal(validationError, "1 validation error detected: Value '%d' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and %d", n, maxListed)
+	}
+	after, err := base64.RawURLEncoding.DecodeString(given(marker))
+	if err != nil {
+		return nil, nil, refusal(validationError, "Invalid Marker: %s", *marker)
+	}
+	slices.SortFunc(all, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	all = slices.DeleteFunc(all, func(v T) bool { return key(v) <= string(after) })
+	if len(all) <= n {
+		return all, nil, nil
+	}
+	return all[:n], new(base64.RawURLEncoding.EncodeToString([]byte(key(all[n-1])))), nil
+}

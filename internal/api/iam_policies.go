@@ -1,0 +1,63 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"enilab/internal/iam"
+	"enilab/internal/wire"
+	"enilab/internal/wire/iamapi"
+)
+
+func (h iamHandlers) putRolePolicy(_ context.Context, in *iamapi.PutRolePolicyRequest) (*wire.None, error) {
+	return nil, h.PutRolePolicy(*in.RoleName, *in.PolicyName, *in.PolicyDocument)
+}
+
+func (h iamHandlers) getRolePolicy(_ context.Context, in *iamapi.GetRolePolicyRequest) (*iamapi.GetRolePolicyResponse, error) {
+	document, err := h.GetRolePolicy(*in.RoleName, *in.PolicyName)
+	return &iamapi.GetRolePolicyResponse{RoleName: in.RoleName, PolicyName: in.PolicyName, PolicyDocument: encodeDocument(document)}, err
+}
+
+func (h iamHandlers) listRolePolicies(_ context.Context, in *iamapi.ListRolePoliciesRequest) (*iamapi.ListRolePoliciesResponse, error) {
+	all, err := h.ListRolePolicies(*in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	names, next, err := listing(all, func(name string) string { return name }, in.Marker, in.MaxItems)
+	return &iamapi.ListRolePoliciesResponse{PolicyNames: names, Marker: next, IsTruncated: new(next != nil)}, err
+}
+
+func (h iamHandlers) deleteRolePolicy(_ context.Context, in *iamapi.DeleteRolePolicyRequest) (*wire.None, error) {
+	return nil, h.DeleteRolePolicy(*in.RoleName, *in.PolicyName)
+}
+
+func (h iamHandlers) attachRolePolicy(_ context.Context, in *iamapi.AttachRolePolicyRequest) (*wire.None, error) {
+	return nil, h.AttachRolePolicy(*in.RoleName, *in.PolicyArn)
+}
+
+func (h iamHandlers) listAttachedRolePolicies(_ context.Context, in *iamapi.ListAttachedRolePoliciesRequest) (*iamapi.ListAttachedRolePoliciesResponse, error) {
+	all, err := h.ListAttachedRolePolicies(*in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(p iam.ManagedPolicy) bool { return !strings.HasPrefix(p.Path, given(in.PathPrefix)) })
+	page, next, err := listing(all, func(p iam.ManagedPolicy) string { return p.ARN }, in.Marker, in.MaxItems)
+	policies := convert(page, func(p iam.ManagedPolicy) iamapi.AttachedPolicy {
+		return iamapi.AttachedPolicy{PolicyName: new(p.PolicyName), PolicyArn: new(p.ARN)}
+	})
+	return &iamapi.ListAttachedRolePoliciesResponse{AttachedPolicies: policies, Marker: next, IsTruncated: new(next != nil)}, err
+}
+
+func (h iamHandlers) detachRolePolicy(_ context.Context, in *iamapi.DetachRolePolicyRequest) (*wire.None, error) {
+	return nil, h.DetachRolePolicy(*in.RoleName, *in.PolicyArn)
+}
+
+func (h iamHandlers) getPolicy(_ context.Context, in *iamapi.GetPolicyRequest) (*iamapi.GetPolicyResponse, error) {
+	p, err := h.GetPolicy(*in.PolicyArn)
+	return &iamapi.GetPolicyResponse{Policy: &iamapi.Policy{
+		PolicyName: new(p.PolicyName), PolicyId: new(p.PolicyID), Arn: new(p.ARN), Path: new(p.Path), Description: new(p.Description),
+		DefaultVersionId: new(p.DefaultVersionID), AttachmentCount: new(int32(p.AttachmentCount)), PermissionsBoundaryUsageCount: new(int32(0)),
+		IsAttachable: new(true), CreateDate: p.CreateDate, UpdateDate: p.UpdateDate, Tags: []iamapi.Tag{},
+	}}, err
+}

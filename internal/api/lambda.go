@@ -1,0 +1,371 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"enilab/internal/lambda"
+	"enilab/internal/wire"
+	api "enilab/internal/wire/lambdaapi"
+)
+
+// lambdaAPI answers for Lambda.
+type lambdaAPI struct{ *lambda.Service }
+
+func registerLambda(s *wire.Server, c Config) {
+	l := lambdaAPI{c.Lambda}
+	wire.Handle(s, api.CreateFunction, l.createFunction)
+	wire.Handle(s, api.GetFunction, l.getFunction)
+	wire.Handle(s, api.GetFunctionConfiguration, l.getFunctionConfiguration)
+	wire.Handle(s, api.ListFunctions, l.listFunctions)
+	wire.Handle(s, api.UpdateFunctionConfiguration, l.updateFunctionConfiguration)
+	wire.Handle(s, api.UpdateFunctionCode, l.updateFunctionCode)
+	wire.Handle(s, api.DeleteFunction, l.deleteFunction)
+	wire.Handle(s, api.Invoke, l.invoke)
+	wire.Handle(s, api.PublishVersion, l.publishVersion)
+	wire.Handle(s, api.ListVersionsByFunction, l.listVersions)
+	wire.Handle(s, api.PutFunctionConcurrency, l.putConcurrency)
+	wire.Handle(s, api.GetFunctionConcurrency, l.getConcurrency)
+	wire.Handle(s, api.DeleteFunctionConcurrency, l.deleteConcurrency)
+	wire.Handle(s, api.GetAccountSettings, l.accountSettings)
+	wire.Handle(s, api.TagResource, l.tagResource)
+	wire.Handle(s, api.UntagResource, l.untagResource)
+	wire.Handle(s, api.ListTags, l.listTags)
+}
+
+// given is what a request says, or the zero value.
+func given[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// integer is a number of the wire as the control plane takes it; nil stays nil.
+func integer(p *int32) *int {
+	if p == nil {
+		return nil
+	}
+	n := int(*p)
+	return &n
+}
+
+func seconds(p *int32) *time.Duration {
+	if p == nil {
+		return nil
+	}
+	d := time.Duration(*p) * time.Second
+	return &d
+}
+
+// unsupported refuses what the lab has not: to ignore it would make another function than was asked for.
+func unsupported(what string) error {
+	return &lambda.Error{Code: lambda.InvalidParameterValue, Message: what + " is not supported by this lab"}
+}
+
+// storeKey is the key of the function store that S3's two fields name. The lab has one store, whatever the bucket.
+func storeKey(bucket, key, version, image *string) (string, error) {
+	switch {
+	case image != nil:
+		return "", unsupported("code in a container image")
+	case version != nil:
+		return "", unsupported("S3ObjectVersion")
+	case (bucket == nil) != (key == nil):
+		return "", &lambda.Error{Code: lambda.InvalidParameterValue, Message: "S3Bucket and S3Key go together; here S3Key is a file of the function store, and S3Bucket any name"}
+	}
+	return given(key), nil
+}
+
+// extras are what both CreateFunction and UpdateFunctionConfiguration take, and the lab does not. Tools write the values
+// that mean none as well.
+type extras struct {
+	layers      []string
+	fileSystems []api.FileSystemConfig
+	image       *api.ImageConfig
+	queue       *api.DeadLetterConfig
+	key         *string
+	tracing     *api.TracingConfig
+	snapshots   *api.SnapStart
+}
+
+func (e extras) refuse() error {
+	switch {
+	case len(e.layers) > 0:
+		return unsupported("Layers")
+	case len(e.fileSystems) > 0:
+		return unsupported("FileSystemConfigs")
+	case e.image != nil:
+		return unsupported("ImageConfig")
+	case e.queue != nil && given(e.queue.TargetArn) != "":
+		return unsupported("DeadLetterConfig")
+	case given(e.key) != "":
+		return unsupported("KMSKeyArn")
+	case e.tracing != nil && given(e.tracing.Mode) == "Active":
+		return unsupported("TracingConfig's mode Active")
+	case e.snapshots != nil && given(e.snapshots.ApplyOn) == "PublishedVersions":
+		return unsupported("SnapStart")
+	}
+	return nil
+}
+
+func architecture(list []string) (string, error) {
+	switch len(list) {
+	case 0:
+		return "", nil
+	case 1:
+		return list[0], nil
+	}
+	return "", &lambda.Error{Code: lambda.InvalidParameterValue, Message: "a function has one architecture"}
+}
+
+func (l lambdaAPI) createFunction(ctx context.Context, in *api.CreateFunctionRequest) (*api.FunctionConfiguration, error) {
+	if err := (extras{in.Layers, in.FileSystemConfigs, in.ImageConfig, in.DeadLetterConfig, in.KMSKeyArn, in.TracingConfig, in.SnapStart}).refuse(); err != nil {
+		return nil, err
+	}
+	if given(in.CodeSigningConfigArn) != "" {
+		return nil, unsupported("CodeSigningConfigArn")
+	}
+	if err := lambda.CheckRoleARN(*in.Role); err != nil { // an empty one too
+		return nil, err
+	}
+	key, err := storeKey(in.Code.S3Bucket, in.Code.S3Key, in.Code.S3ObjectVersion, in.Code.ImageUri)
+	if err != nil {
+		return nil, err
+	}
+	arch, err := architecture(in.Architectures)
+	if err != nil {
+		return nil, err
+	}
+	if given(in.Runtime) == "" || given(in.Handler) == "" {
+		return nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "Runtime and Handler are mandatory parameters for functions created with deployment packages."}
+	}
+	ask := lambda.CreateFunctionInput{
+		FunctionName: *in.FunctionName, ZipFile: in.Code.ZipFile, StoreKey: key, Role: *in.Role, Runtime: given(in.Runtime), Architecture: arch,
+		PackageType: given(in.PackageType), Description: given(in.Description), Handler: given(in.Handler), MemorySize: int(given(in.MemorySize)),
+		Timeout: given(seconds(in.Timeout)), Tags: in.Tags, Publish: given(in.Publish),
+	}
+	if in.Environment != nil {
+		ask.Environment = in.Environment.Variables
+	}
+	if in.EphemeralStorage != nil {
+		ask.EphemeralStorage = int(*in.EphemeralStorage.Size)
+	}
+	if in.VpcConfig != nil {
+		ask.VpcConfig = lambda.VpcConfig{SubnetIDs: in.VpcConfig.SubnetIds, SecurityGroupIDs: in.VpcConfig.SecurityGroupIds}
+	}
+	return configured(l.CreateFunction(ctx, ask))
+}
+
+func (l lambdaAPI) updateFunctionConfiguration(ctx context.Context, in *api.UpdateFunctionConfigurationRequest) (*api.FunctionConfiguration, error) {
+	if err := (extras{in.Layers, in.FileSystemConfigs, in.ImageConfig, in.DeadLetterConfig, in.KMSKeyArn, in.TracingConfig, in.SnapStart}).refuse(); err != nil {
+		return nil, err
+	}
+	if in.Role != nil {
+		if err := lambda.CheckRoleARN(*in.Role); err != nil {
+			return nil, err
+		}
+	}
+	ask := lambda.UpdateFunctionConfigurationInput{
+		FunctionName: *in.FunctionName, Role: in.Role, Runtime: in.Runtime, Description: in.Description, Handler: in.Handler,
+		MemorySize: integer(in.MemorySize), Timeout: seconds(in.Timeout), RevisionID: given(in.RevisionId),
+	}
+	if in.Environment != nil {
+		ask.Environment = maps.Clone(in.Environment.Variables)
+		if ask.Environment == nil { // an empty one takes all variables away
+			ask.Environment = map[string]string{}
+		}
+	}
+	if in.EphemeralStorage != nil {
+		ask.EphemeralStorage = integer(in.EphemeralStorage.Size)
+	}
+	if in.VpcConfig != nil {
+		ask.VpcConfig = &lambda.VpcConfig{SubnetIDs: in.VpcConfig.SubnetIds, SecurityGroupIDs: in.VpcConfig.SecurityGroupIds}
+	}
+	return configured(l.UpdateFunctionConfiguration(ctx, ask))
+}
+
+func (l lambdaAPI) updateFunctionCode(ctx context.Context, in *api.UpdateFunctionCodeRequest) (*api.FunctionConfiguration, error) {
+	key, err := storeKey(in.S3Bucket, in.S3Key, in.S3ObjectVersion, in.ImageUri)
+	if err != nil {
+		return nil, err
+	}
+	arch, err := architecture(in.Architectures)
+	if err != nil {
+		return nil, err
+	}
+	return configured(l.UpdateFunctionCode(ctx, lambda.UpdateFunctionCodeInput{
+		FunctionName: *in.FunctionName, ZipFile: in.ZipFile, StoreKey: key, Architecture: arch, RevisionID: given(in.RevisionId),
+		Publish: given(in.Publish), DryRun: given(in.DryRun),
+	}))
+}
+
+func (l lambdaAPI) getFunctionConfiguration(_ context.Context, in *api.GetFunctionConfigurationRequest) (*api.FunctionConfiguration, error) {
+	name, err := lambda.Qualify(*in.FunctionName, given(in.Qualifier))
+	if err != nil {
+		return nil, err
+	}
+	return configured(l.GetFunctionConfiguration(name))
+}
+
+func (l lambdaAPI) getFunction(_ context.Context, in *api.GetFunctionRequest) (*api.GetFunctionResponse, error) {
+	name, err := lambda.Qualify(*in.FunctionName, given(in.Qualifier))
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.GetFunction(name)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.GetFunctionResponse{
+		Configuration: configuration(f.Configuration), Tags: f.Tags,
+		Code: &api.FunctionCodeLocation{RepositoryType: new("Lab"), Location: new(f.Code.Key)},
+	}
+	if f.ReservedConcurrency != nil {
+		out.Concurrency = &api.Concurrency{ReservedConcurrentExecutions: new(int32(*f.ReservedConcurrency))}
+	}
+	return out, nil
+}
+
+func (l lambdaAPI) deleteFunction(_ context.Context, in *api.DeleteFunctionRequest) (*wire.None, error) {
+	name, err := lambda.Qualify(*in.FunctionName, given(in.Qualifier))
+	if err != nil {
+		return nil, err
+	}
+	return nil, l.DeleteFunction(name)
+}
+
+func (l lambdaAPI) listFunctions(_ context.Context, in *api.ListFunctionsRequest) (*api.ListFunctionsResponse, error) {
+	list := l.ListFunctions()
+	if v := given(in.FunctionVersion); v == "ALL" {
+		var all []lambda.FunctionConfiguration
+		for _, f := range list {
+			versions, err := l.ListVersionsByFunction(f.FunctionName)
+			if err != nil {
+				continue // deleted meanwhile
+			}
+			all = append(all, versions...)
+		}
+		list = all
+	} else if v != "" {
+		return nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: fmt.Sprintf("FunctionVersion %q: it must be ALL", v)}
+	}
+	items, next, err := page(list, in.Marker, in.MaxItems)
+	return &api.ListFunctionsResponse{Functions: items, NextMarker: next}, err
+}
+
+func (l lambdaAPI) listVersions(_ context.Context, in *api.ListVersionsByFunctionRequest) (*api.ListVersionsByFunctionResponse, error) {
+	list, err := l.ListVersionsByFunction(*in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	items, next, err := page(list, in.Marker, in.MaxItems)
+	return &api.ListVersionsByFunctionResponse{Versions: items, NextMarker: next}, err
+}
+
+func (l lambdaAPI) publishVersion(ctx context.Context, in *api.PublishVersionRequest) (*api.FunctionConfiguration, error) {
+	return configured(l.PublishVersion(ctx, lambda.PublishVersionInput{
+		FunctionName: *in.FunctionName, CodeSha256: given(in.CodeSha256), RevisionID: given(in.RevisionId), Description: in.Description,
+	}))
+}
+
+func (l lambdaAPI) putConcurrency(_ context.Context, in *api.PutFunctionConcurrencyRequest) (*api.Concurrency, error) {
+	return &api.Concurrency{ReservedConcurrentExecutions: in.ReservedConcurrentExecutions},
+		l.PutFunctionConcurrency(*in.FunctionName, int(*in.ReservedConcurrentExecutions))
+}
+
+func (l lambdaAPI) getConcurrency(_ context.Context, in *api.GetFunctionConcurrencyRequest) (*api.GetFunctionConcurrencyResponse, error) {
+	n, err := l.GetFunctionConcurrency(*in.FunctionName)
+	if err != nil || n == nil {
+		return nil, err
+	}
+	return &api.GetFunctionConcurrencyResponse{ReservedConcurrentExecutions: new(int32(*n))}, nil
+}
+
+func (l lambdaAPI) deleteConcurrency(_ context.Context, in *api.DeleteFunctionConcurrencyRequest) (*wire.None, error) {
+	return nil, l.DeleteFunctionConcurrency(*in.FunctionName)
+}
+
+func (l lambdaAPI) accountSettings(context.Context, *api.GetAccountSettingsRequest) (*api.GetAccountSettingsResponse, error) {
+	a := l.GetAccountSettings()
+	return &api.GetAccountSettingsResponse{
+		AccountLimit: &api.AccountLimit{
+			TotalCodeSize: new(a.TotalCodeSizeLimit), CodeSizeUnzipped: new(a.CodeSizeUnzipped), CodeSizeZipped: new(a.CodeSizeZip),
+			ConcurrentExecutions: new(int32(a.ConcurrentExecutions)), UnreservedConcurrentExecutions: new(int32(a.UnreservedConcurrentExecutions)),
+		},
+		AccountUsage: &api.AccountUsage{TotalCodeSize: new(a.TotalCodeSize), FunctionCount: new(int64(a.FunctionCount))},
+	}, nil
+}
+
+func (l lambdaAPI) tagResource(_ context.Context, in *api.TagResourceRequest) (*wire.None, error) {
+	return nil, l.TagResource(*in.Resource, in.Tags)
+}
+
+func (l lambdaAPI) untagResource(_ context.Context, in *api.UntagResourceRequest) (*wire.None, error) {
+	return nil, l.UntagResource(*in.Resource, in.TagKeys)
+}
+
+func (l lambdaAPI) listTags(_ context.Context, in *api.ListTagsRequest) (*api.ListTagsResponse, error) {
+	tags, err := l.ListTags(*in.Resource)
+	if tags == nil {
+		tags = map[string]string{} // the answer shows that there are none
+	}
+	return &api.ListTagsResponse{Tags: tags}, err
+}
+
+// maxClientContext is how much of it a header takes. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+const maxClientContext = 3583 // bytes in Base64
+
+// clientContext is what a caller tells the function besides the event, in one line: runtimes get it in a header.
+func clientContext(encoded string) (string, error) {
+	b, err := base64.StdEncoding.DecodeString(encoded)
+	var line bytes.Buffer
+	if err != nil || len(encoded) > maxClientContext || json.Compact(&line, b) != nil {
+		return "", &lambda.Error{Code: lambda.InvalidRequestContent, Message: fmt.Sprintf("Client context must be a valid Base64-encoded JSON object of at most %d bytes.", maxClientContext)}
+	}
+	return line.String(), nil
+}
+
+// The statuses of Invoke, by its type. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+var invokeStatus = map[lambda.InvocationType]int32{lambda.RequestResponse: 200, lambda.EventInvocation: 202, lambda.DryRun: 204}
+
+func (l lambdaAPI) invoke(ctx context.Context, in *api.InvocationRequest) (*api.InvocationResponse, error) {
+	ask := lambda.InvokeInput{FunctionName: *in.FunctionName, Type: lambda.RequestResponse, Payload: in.Payload}
+	var err error
+	if in.Qualifier != nil {
+		if ask.FunctionName, err = lambda.Qualify(ask.FunctionName, *in.Qualifier); err != nil {
+			return nil, err
+		}
+	}
+	if in.InvocationType != nil {
+		ask.Type = lambda.InvocationType(*in.InvocationType)
+	}
+	if in.ClientContext != nil {
+		if ask.ClientContext, err = clientContext(*in.ClientContext); err != nil {
+			return nil, err
+		}
+	}
+	ask.LogTail = in.LogType != nil && *in.LogType == "Tail" && ask.Type == lambda.RequestResponse
+	out, err := l.Invoke(ctx, ask)
+	if r := wire.RequestOf(ctx); r != nil && out.RequestID != "" {
+		r.ID = out.RequestID // the id that the function and its log know
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer := &api.InvocationResponse{Payload: out.Payload, StatusCode: new(invokeStatus[ask.Type])}
+	if ask.Type == lambda.RequestResponse { // else nothing was executed yet
+		answer.ExecutedVersion = &out.ExecutedVersion
+	}
+	if out.FunctionError != "" {
+		answer.FunctionError = &out.FunctionError
+	}
+	if ask.LogTail {
+		answer.LogResult = new(base64.StdEncoding.EncodeToString(out.LogTail))
+	}
+	return answer, nil
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+
+	"enilab/internal/lambda"
+	api "enilab/internal/wire/lambdaapi"
+)
+
+// lastModified is how Lambda writes times: in milliseconds, with a zone of four digits.
+const lastModified = "2006-01-02T15:04:05.000-0700"
+
+// configured makes an answer of what a call of the control plane returned.
+func configured(c lambda.FunctionConfiguration, err error) (*api.FunctionConfiguration, error) {
+	if err != nil {
+		return nil, err
+	}
+	return configuration(c), nil
+}
+
+// set is a value of an answer; an empty one is left out.
+func set[T comparable](v T) *T {
+	if v == *new(T) {
+		return nil
+	}
+	return &v
+}
+
+// configuration is a function as the wire shows it.
+func configuration(c lambda.FunctionConfiguration) *api.FunctionConfiguration {
+	out := &api.FunctionConfiguration{
+		FunctionName: &c.FunctionName, FunctionArn: &c.FunctionARN, Version: &c.Version, RevisionId: set(c.RevisionID),
+		Role: &c.Role, Runtime: set(c.Runtime), Handler: set(c.Handler), Description: &c.Description, PackageType: set(c.PackageType),
+		CodeSha256: &c.CodeSha256, CodeSize: &c.CodeSize, MemorySize: new(int32(c.MemorySize)), Timeout: new(int32(c.Timeout.Seconds())),
+		LastModified: new(c.LastModified.UTC().Format(lastModified)),
+		State:        new(string(c.State)), StateReason: set(c.StateReason), StateReasonCode: set(string(c.StateReasonCode)),
+		LastUpdateStatus: set(string(c.LastUpdateStatus)), LastUpdateStatusReason: set(c.LastUpdateStatusReason),
+		LastUpdateStatusReasonCode: set(string(c.LastUpdateStatusReasonCode)),
+		EphemeralStorage:           &api.EphemeralStorage{Size: new(int32(c.EphemeralStorage))},
+		TracingConfig:              &api.TracingConfigResponse{Mode: new("PassThrough")},
+		SnapStart:                  &api.SnapStartResponse{ApplyOn: new("None"), OptimizationStatus: new("Off")},
+	}
+	if c.Architecture != "" {
+		out.Architectures = []string{c.Architecture}
+	}
+	if len(c.Environment) > 0 {
+		out.Environment = &api.EnvironmentResponse{Variables: c.Environment}
+	}
+	if c.VpcConfig.Attached() {
+		out.VpcConfig = &api.VpcConfigResponse{SubnetIds: c.VpcConfig.SubnetIDs, SecurityGroupIds: c.VpcConfig.SecurityGroupIDs, VpcId: &c.VpcConfig.VpcID}
+	}
+	return out
+}
+
+// maxItems is the most, and the usual number, of functions in one answer.
+// https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
+const maxItems = 50
+
+// page cuts a list. A marker says how many came before and which was the last, so that it stays good when functions come
+// and go.
+func page(list []lambda.FunctionConfiguration, marker *string, items *int32) (out []api.FunctionConfiguration, next *string, err error) {
+	n := maxItems
+	if items != nil {
+		n = min(max(int(*items), 1), maxItems)
+	}
+	from := 0
+	if m := given(marker); m != "" {
+		var last string
+		b, err := base64.RawURLEncoding.DecodeString(m)
+		if err == nil {
+			_, err = fmt.Sscanf(string(b), "%d %s", &from, &last)
+		}
+		if err != nil {
+			return nil, nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "Marker is none that this lab has given"}
+		}
+		from = min(max(from, 0), len(list))
+		if at := slices.IndexFunc(list, func(c lambda.FunctionConfiguration) bool { return c.FunctionARN == last }); at >= 0 {
+			from = at + 1
+		}
+	}
+	if len(list)-from > n {
+		last := fmt.Sprintf("%d %s", from+n, list[from+n-1].FunctionARN)
+		next = new(base64.RawURLEncoding.EncodeToString([]byte(last)))
+		list = list[:from+n]
+	}
+	for _, c := range list[from:] {
+		out = append(out, *configuration(c))
+	}
+	return out, next, nil
+}

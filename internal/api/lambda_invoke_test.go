@@ -1,0 +1,91 @@
+package api
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+)
+
+// reasonOf is why a call was throttled.
+func reasonOf(err error) types.ThrottleReason {
+	if e := (*types.TooManyRequestsException)(nil); errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+func TestInvoke(t *testing.T) {
+	f := newFunctions(t)
+	ctx := t.Context()
+	made := f.create("f")
+	type input = awslambda.InvokeInput
+
+	out := answer(f.lambda.Invoke(ctx, &input{FunctionName: made.FunctionName, Payload: []byte(`"hello"`), LogType: types.LogTypeTail}))(t)
+	equal(t, "answer", string(out.Payload), `"$LATEST  none"`)
+	equal(t, "status", fmt.Sprintln(out.StatusCode, *out.ExecutedVersion, out.FunctionError == nil), "200 $LATEST true\n")
+	log := string(answer(base64.StdEncoding.DecodeString(*out.LogResult))(t))
+	id, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
+	if want := regexp.MustCompile(`^START RequestId: ` + id + ` Version: \$LATEST\nhello\nEND RequestId: ` + id + `\nREPORT RequestId: ` + id + `\tDuration: [0-9.]+ ms\tBilled Duration: [0-9]+ ms\tMemory Size: 128 MB\t`); !want.MatchString(log) {
+		t.Errorf("the log is %q, want %s", log, want)
+	}
+
+	out = answer(f.lambda.Invoke(ctx, &input{FunctionName: made.FunctionName, Payload: []byte(`"fail"`)}))(t)
+	equal(t, "failure", fmt.Sprintln(out.StatusCode, *out.FunctionError, out.LogResult == nil), "200 Unhandled true\n")
+	equal(t, "says", strings.Contains(string(out.Payload), `"errorMessage":"asked"`), true)
+
+	for kind, status := range map[types.InvocationType]int32{types.InvocationTypeEvent: 202, types.InvocationTypeDryRun: 204} {
+		out := answer(f.lambda.Invoke(ctx, &input{FunctionName: made.FunctionName, InvocationType: kind, LogType: types.LogTypeTail}))(t)
+		equal(t, string(kind), fmt.Sprint(out.StatusCode, len(out.Payload), out.ExecutedVersion == nil, out.LogResult == nil), fmt.Sprint(status, 0, true, true))
+	}
+
+	answer(f.lambda.PublishVersion(ctx, &awslambda.PublishVersionInput{FunctionName: made.FunctionName}))(t)
+	f.active("f:1")
+	for name, version := range map[string]string{
+		*made.FunctionArn: "$LATEST", *made.FunctionArn + ":1": "1", "123456789012:function:f": "$LATEST", "123456789012:function:f:1": "1", "f:1": "1", "f:$LATEST": "$LATEST",
+	} {
+		out := answer(f.lambda.Invoke(ctx, &input{FunctionName: &name}))(t)
+		equal(t, name, *out.ExecutedVersion+string(out.Payload), version+`"`+version+`  none"`)
+	}
+	equal(t, "qualifier", *answer(f.lambda.Invoke(ctx, &input{FunctionName: made.FunctionArn, Qualifier: aws.String("1")}))(t).ExecutedVersion, "1")
+
+	encode := func(text string) *string { return aws.String(base64.StdEncoding.EncodeToString([]byte(text))) }
+	out = answer(f.lambda.Invoke(ctx, &input{FunctionName: made.FunctionName, ClientContext: encode("{\"custom\":\n7}")}))(t)
+	equal(t, "context", string(out.Payload), `"$LATEST  {\"custom\":7}"`)
+
+	const content = "InvalidRequestContentException"
+	for what, c := range map[string]struct {
+		in input
+		complaint
+	}{
+		"no JSON":           {input{Payload: []byte("{")}, complaint{content, 400, "Could not parse request body into json"}},
+		"no JSON, later":    {input{Payload: []byte("{"), InvocationType: types.InvocationTypeEvent}, complaint{content, 400, "Could not parse request body into json"}},
+		"no Base64":         {input{ClientContext: aws.String("?")}, complaint{content, 400, "Client context must be a valid Base64-encoded JSON object"}},
+		"context":           {input{ClientContext: encode("{")}, complaint{content, 400, "Client context must be"}},
+		"long context":      {input{ClientContext: encode(`"` + strings.Repeat("x", 2700) + `"`)}, complaint{content, 400, "at most 3583 bytes"}},
+		"type":              {input{InvocationType: "Maybe"}, complaint{"ValidationException", 400, "Value 'Maybe' at 'invocationType'"}},
+		"too large, later":  {input{Payload: make([]byte, 1<<20+1), InvocationType: types.InvocationTypeEvent}, complaint{"RequestTooLargeException", 413, "too large for the Event invocation type"}},
+		"no such function":  {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "Function not found: arn:aws:lambda:lab-1:123456789012:function:g"}},
+		"no such version":   {input{Qualifier: aws.String("2")}, complaint{notFound, 404, "function:f:2"}},
+		"another account":   {input{FunctionName: aws.String("arn:aws:lambda:lab-1:210987654321:function:f")}, complaint{notFound, 404, ""}},
+		"another qualifier": {input{FunctionName: aws.String("f:1"), Qualifier: aws.String("2")}, complaint{invalid, 400, "The derived qualifier from the function name does not match the specified qualifier."}},
+	} {
+		if c.in.FunctionName == nil {
+			c.in.FunctionName = made.FunctionName
+		}
+		c.is(t, what, failed(t, f.lambda.Invoke, &c.in))
+	}
+
+	// The lab answers without reading what is too large; a client that has not asked first may learn only that the
+	// connection is gone.
+	res, text := f.raw("POST", "/2015-03-31/functions/f/invocations", strings.Repeat(" ", 6<<20+1), "Expect", "100-continue")
+	equal(t, "too large", fmt.Sprintln(res.StatusCode, res.Header.Get("X-Amzn-ErrorType")), "413 RequestEntityTooLargeException\n")
+	equal(t, text, strings.Contains(text, "Request must be smaller than 6291456 bytes for the Invoke"), true)
+}

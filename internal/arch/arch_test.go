@@ -1,0 +1,137 @@
+// Package arch holds the direction of imports that ARCHITECTURE.md draws.
+package arch
+
+import (
+	"errors"
+	"go/build"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "enilab"
+
+// mayImport lists, for each part of the module, the other parts it may import. A part is a directory with all below it.
+var mayImport = map[string][]string{
+	"internal/netns":     {},
+	"internal/undo":      {},
+	"internal/nstest":    {"internal/netns"},
+	"netlab":             {"internal/netns", "internal/undo"},
+	"nat":                {"netlab", "internal/netns", "internal/undo"},
+	"sandbox":            {"netlab", "internal/netns", "internal/undo"},
+	"internal/events":    {},
+	"internal/labs":      {},
+	"internal/state":     {},
+	"internal/topology":  {"netlab"},
+	"internal/wire":      {},
+	"internal/iam":       {"internal/events", "internal/state"},
+	"internal/ec2":       {"internal/events", "internal/state", "netlab"},
+	"internal/lambda":    {"internal/events", "internal/state", "nat", "sandbox", "netlab", "internal/netns", "internal/undo"},
+	"internal/api":       {"internal/wire", "internal/iam", "internal/ec2", "internal/lambda", "internal/events", "sandbox", "netlab"},
+	"internal/realm":     {},
+	"internal/hoststate": {"internal/netns"},
+	"internal/doctor":    {"internal/netns"},
+	"internal/lab":       {"internal/ec2", "internal/iam", "internal/events", "internal/state", "internal/lambda", "internal/realm", "nat", "sandbox", "netlab", "internal/netns", "internal/undo"},
+	"internal/compare":   {"internal/lambda", "internal/lab", "nat", "sandbox", "netlab"},
+	"internal/daemon": {
+		"internal/api", "internal/wire", "internal/topology", "internal/lab", "internal/realm", "internal/ec2", "internal/iam", "internal/lambda",
+		"internal/events", "internal/state", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
+	},
+	"internal/demo": {"internal/compare", "internal/lab", "internal/lambda", "nat", "sandbox", "netlab"},
+	"cmd/enilab": {
+		"internal/daemon", "internal/labs", "internal/topology", "internal/events", "internal/state",
+		"internal/demo", "internal/compare", "internal/lab", "internal/lambda", "internal/realm", "internal/hoststate", "internal/doctor",
+		"nat", "sandbox", "netlab", "internal/netns", "internal/undo",
+	},
+	"examples":      {}, // what a customer writes knows nothing of the lab
+	"internal/arch": {},
+	"e2e":           {}, // it knows the built program alone
+	"scripts":       {},
+}
+
+// testsMayImport lists what tests need besides, and nstest.
+var testsMayImport = map[string][]string{
+	"examples":     {"sandbox", "netlab", "internal/netns"}, // they run the functions in it
+	"internal/api": {"nat"},                                 // its test bed has a Hyperplane node
+	"e2e":          {"internal/netns"},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	const root = "../.."
+	checked := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if name := d.Name(); path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
+			return fs.SkipDir
+		}
+		pkg, err := build.ImportDir(path, 0)
+		if noGo := (*build.NoGoError)(nil); errors.As(err, &noGo) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		dir, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		checked++
+		check(t, dir, pkg.Imports, nil)
+		check(t, dir, slices.Concat(pkg.TestImports, pkg.XTestImports), append(testsMayImport[partOf(dir)], "internal/nstest"))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked < len(mayImport)/2 {
+		t.Errorf("found %d packages: looked in the wrong place?", checked)
+	}
+}
+
+// check reports each import of dir that the table and besides do not allow.
+func check(t *testing.T, dir string, imports, besides []string) {
+	t.Helper()
+	from := partOf(dir)
+	if from == "" {
+		t.Errorf("%s is in no part: add it to the table here, and to ARCHITECTURE.md", dir)
+		return
+	}
+	for _, path := range imports {
+		target, ours := strings.CutPrefix(path, module+"/")
+		if !ours {
+			continue
+		}
+		to := partOf(target)
+		if to != from && !slices.Contains(mayImport[from], to) && !slices.Contains(besides, to) {
+			t.Errorf("%s must not import %s", dir, path)
+		}
+	}
+}
+
+func partOf(dir string) string {
+	for part := range mayImport {
+		if dir == part || strings.HasPrefix(dir, part+"/") {
+			return part
+		}
+	}
+	return ""
+}
+
+// TestTableHasNoCycle keeps the table itself pointing one way.
+func TestTableHasNoCycle(t *testing.T) {
+	var visit func(part string, path []string)
+	visit = func(part string, path []string) {
+		if slices.Contains(path, part) {
+			t.Fatalf("cycle: %s", strings.Join(append(path, part), " → "))
+		}
+		for _, next := range mayImport[part] {
+			visit(next, append(slices.Clone(path), part))
+		}
+	}
+	for part := range mayImport {
+		visit(part, nil)
+	}
+}

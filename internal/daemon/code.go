@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"enilab/internal/topology"
+	"enilab/sandbox"
+)
+
+// code is a function's code: in the store under a key, or as an archive. One of the two is set.
+type code struct {
+	sha string // as CodeSha256
+	key string
+	zip []byte
+}
+
+// codes finds code, each archive once: a thousand functions may have the same.
+type codes struct {
+	store sandbox.Store
+	found map[topology.Code]code
+}
+
+// maxArchive is what Lambda takes of zipped code.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const maxArchive = 250 << 20
+
+func (c *codes) of(t topology.Code) (found code, err error) {
+	if found, ok := c.found[t]; ok {
+		return found, nil
+	}
+	if t.Key != "" {
+		file, err := c.store.Open(t.Key)
+		if err != nil {
+			return found, err
+		}
+		defer file.Close() //nolint:errcheck // only read from
+		found = code{sha: file.CodeSha256(), key: t.Key}
+	} else {
+		if found.zip, err = archive(t.Path); err != nil {
+			return found, err
+		}
+		sum := sha256.Sum256(found.zip)
+		found.sha = base64.StdEncoding.EncodeToString(sum[:])
+	}
+	if c.found == nil {
+		c.found = map[topology.Code]code{}
+	}
+	c.found[t] = found
+	return found, nil
+}
+
+// archive reads a zip, or makes one of a directory: the same files give the same bytes.
+func archive(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return zipDirectory(path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxArchive+1))
+	if err == nil && len(b) > maxArchive {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxArchive)
+	}
+	return b, err
+}
+
+func zipDirectory(dir string) ([]byte, error) {
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	total := int64(0)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is no plain file; code has plain files only", path)
+		}
+		if total += info.Size(); total > maxArchive {
+			return fmt.Errorf("%s has more than %d bytes", dir, maxArchive)
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		header := &zip.FileHeader{Name: filepath.ToSlash(name), Method: zip.Deflate} // without a time
+		header.SetMode(info.Mode().Perm())
+		w, err := z.CreateHeader(header)
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(w, io.LimitReader(f, maxArchive))
+		return errors.Join(err, f.Close())
+	})
+	if err := errors.Join(err, z.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}

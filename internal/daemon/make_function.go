@@ -1,0 +1,114 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"enilab/internal/lambda"
+)
+
+func (d *Daemon) functions() (list []object, err error) {
+	for _, c := range d.lab.Lambda.ListFunctions() {
+		spec := functionSpec{
+			Code: c.CodeSha256, Handler: c.Handler, Runtime: c.Runtime, Role: c.Role, Memory: c.MemorySize, Timeout: c.Timeout.String(),
+			Environment: c.Environment, Subnets: sorted(c.VpcConfig.SubnetIDs), SecurityGroups: sorted(c.VpcConfig.SecurityGroupIDs), Mode: c.Mode,
+		}
+		if c.State == lambda.Failed {
+			spec.Code += " (" + string(c.StateReasonCode) + ")" // differs from all: it is made again
+		}
+		if spec.Concurrency, err = d.lab.Lambda.GetFunctionConcurrency(c.FunctionName); err != nil {
+			return nil, err
+		}
+		list = append(list, object{"function", c.FunctionName, spec})
+	}
+	return list, nil
+}
+
+func (d *Daemon) createFunction(ctx context.Context, o object) error {
+	s := o.Spec.(functionSpec)
+	timeout, err := time.ParseDuration(s.Timeout)
+	if err != nil {
+		return err
+	}
+	_, err = d.lab.Lambda.CreateFunction(ctx, lambda.CreateFunctionInput{
+		FunctionName: o.Name, ZipFile: s.code.zip, StoreKey: s.code.key, Role: s.Role, Runtime: s.Runtime, Handler: s.Handler,
+		Environment: s.Environment, MemorySize: s.Memory, Timeout: timeout, Mode: s.Mode,
+		VpcConfig: lambda.VpcConfig{SubnetIDs: s.Subnets, SecurityGroupIDs: s.SecurityGroups},
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.reserve(o.Name, s.Concurrency); err != nil {
+		return err
+	}
+	return d.lab.Lambda.WaitFunctionActive(ctx, o.Name)
+}
+
+func (d *Daemon) reserve(function string, n *int) error {
+	if n == nil {
+		return d.lab.Lambda.DeleteFunctionConcurrency(function)
+	}
+	return d.lab.Lambda.PutFunctionConcurrency(function, *n)
+}
+
+func (d *Daemon) changeFunction(ctx context.Context, from, to object) error {
+	old, s := from.Spec.(functionSpec), to.Spec.(functionSpec)
+	timeout, err := time.ParseDuration(s.Timeout)
+	if err != nil {
+		return err
+	}
+	if err := d.settled(ctx, to.Name); err != nil {
+		return err
+	}
+	if old.Code != s.Code {
+		_, err := d.lab.Lambda.UpdateFunctionCode(ctx, lambda.UpdateFunctionCodeInput{FunctionName: to.Name, ZipFile: s.code.zip, StoreKey: s.code.key})
+		if err != nil {
+			return err
+		}
+		if err := d.lab.Lambda.WaitFunctionActive(ctx, to.Name); err != nil {
+			return err
+		}
+	}
+	if err := d.reserve(to.Name, s.Concurrency); err != nil {
+		return err
+	}
+	old.Code, old.Concurrency = s.Code, s.Concurrency
+	if changes(old, s) == "" {
+		return nil
+	}
+	environment := s.Environment
+	if environment == nil {
+		environment = map[string]string{}
+	}
+	_, err = d.lab.Lambda.UpdateFunctionConfiguration(ctx, lambda.UpdateFunctionConfigurationInput{
+		FunctionName: to.Name, Role: &s.Role, Runtime: &s.Runtime, Handler: &s.Handler, Environment: environment, MemorySize: &s.Memory,
+		Timeout: &timeout, Mode: &s.Mode, VpcConfig: &lambda.VpcConfig{SubnetIDs: s.Subnets, SecurityGroupIDs: s.SecurityGroups},
+	})
+	if err != nil {
+		return err
+	}
+	return d.lab.Lambda.WaitFunctionActive(ctx, to.Name)
+}
+
+// settled waits for a change that is under way, however it ends.
+func (d *Daemon) settled(ctx context.Context, function string) error {
+	_ = d.lab.Lambda.WaitFunctionActive(ctx, function)
+	return context.Cause(ctx)
+}
+
+func (d *Daemon) deleteFunction(_ context.Context, o object) error {
+	return gone(d.lab.Lambda.DeleteFunction(o.Name))
+}
+
+// gone takes for done what is not there any more.
+func gone(err error) error {
+	coded := interface {
+		error
+		Status() int
+	}(nil)
+	if errors.As(err, &coded) && coded.Status() == 404 {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,73 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"enilab/netlab"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// servers lists those that are there. One that has a record and is not there yet is to be made.
+func (d *Daemon) servers() (list []object, err error) {
+	records, err := d.resources.records.All()
+	for _, key := range names(records) {
+		r := records[key]
+		if d.lab.Network.Resource(r.VPC, r.Spec.Name) != nil {
+			list = append(list, object{"resource", key, declareResource(r.VPC, r.Spec, r.Data)})
+		}
+	}
+	return list, err
+}
+
+func (d *Daemon) createResource(ctx context.Context, o object) error {
+	return d.resources.add(ctx, recordOf(o))
+}
+
+func (d *Daemon) changeResource(ctx context.Context, _, to object) error {
+	return d.resources.change(ctx, recordOf(to))
+}
+
+func (d *Daemon) deleteResource(_ context.Context, o object) error {
+	vpc, name, _ := strings.Cut(o.Name, "/")
+	return d.resources.remove(vpc, name)
+}
+
+func recordOf(o object) resourceRecord {
+	s := o.Spec.(resourceSpec)
+	return resourceRecord{VPC: s.VPC, Spec: s.spec, Data: s.Data}
+}
+
+// seedWithin bounds each exchange with a Redis that is to get its data.
+const seedWithin = 5 * time.Second
+
+// seed puts what a topology declares into a Redis.
+func seed(ctx context.Context, r *netlab.Resource, data map[string]string) error {
+	if len(data) == 0 {
+		return nil
+	}
+	dial := redis.DialContextFunc(func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		err = r.Node.NS.Do(func() (err error) {
+			c, err = new(net.Dialer).DialContext(ctx, network, address)
+			return err
+		})
+		return c, err
+	})
+	c, err := redis.DialContext(ctx, "tcp4", netip.AddrPortFrom(r.Interface.Address, r.Spec.Port).String(), dial,
+		redis.DialConnectTimeout(seedWithin), redis.DialReadTimeout(seedWithin), redis.DialWriteTimeout(seedWithin))
+	if err != nil {
+		return fmt.Errorf("write data: %w", err)
+	}
+	defer c.Close()
+	for _, key := range names(data) {
+		if _, err := c.Do("SET", key, data[key]); err != nil {
+			return fmt.Errorf("write %q: %w", key, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"enilab/internal/iam"
+)
+
+func (d *Daemon) roles() (list []object, err error) {
+	for _, r := range d.iam.ListRoles("") {
+		spec, err := d.role(r.RoleName)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, object{"role", r.RoleName, spec})
+	}
+	return list, nil
+}
+
+func (d *Daemon) role(name string) (spec roleSpec, err error) {
+	spec.Policies = []string{}
+	attached, err := d.iam.ListAttachedRolePolicies(name)
+	if err != nil {
+		return spec, err
+	}
+	for _, p := range attached {
+		spec.Policies = append(spec.Policies, p.ARN)
+	}
+	slices.Sort(spec.Policies)
+	inline, err := d.iam.ListRolePolicies(name)
+	if err != nil {
+		return spec, err
+	}
+	for _, p := range inline {
+		document, err := d.iam.GetRolePolicy(name, p)
+		if err != nil {
+			return spec, err
+		}
+		if spec.Inline == nil {
+			spec.Inline = map[string]string{}
+		}
+		spec.Inline[p] = document
+	}
+	return spec, nil
+}
+
+func (d *Daemon) createRole(ctx context.Context, o object) error {
+	if _, err := d.iam.CreateRole(iam.CreateRoleInput{RoleName: o.Name, AssumeRolePolicyDocument: iam.LambdaTrust, Declared: true}); err != nil {
+		return err
+	}
+	return d.changeRole(ctx, object{"role", o.Name, roleSpec{}}, o)
+}
+
+func (d *Daemon) changeRole(_ context.Context, from, to object) error {
+	old, s := from.Spec.(roleSpec), to.Spec.(roleSpec)
+	for _, p := range s.Policies {
+		if !slices.Contains(old.Policies, p) {
+			if err := d.iam.AttachRolePolicy(to.Name, p); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range old.Policies {
+		if !slices.Contains(s.Policies, p) {
+			if err := d.iam.DetachRolePolicy(to.Name, p); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(s.Inline)) {
+		if old.Inline[p] != s.Inline[p] {
+			if err := d.iam.PutRolePolicy(to.Name, p, s.Inline[p]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(old.Inline)) {
+		if _, ok := s.Inline[p]; !ok {
+			if err := d.iam.DeleteRolePolicy(to.Name, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) deleteRole(ctx context.Context, o object) error {
+	if err := d.changeRole(ctx, o, object{"role", o.Name, roleSpec{}}); err != nil {
+		return gone(err)
+	}
+	return gone(d.iam.DeleteRole(o.Name))
+}

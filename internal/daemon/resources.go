@@ -1,0 +1,319 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"enilab/internal/events"
+	"enilab/internal/state"
+	"enilab/netlab"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// resources keeps customers' servers running: it restarts what dies or fails its health check, and hands what lives on to
+// the next daemon.
+type resources struct {
+	network *netlab.Lab
+	records *state.Table[resourceRecord]
+	events  *events.Bus
+	log     *slog.Logger
+
+	mu      sync.Mutex // guards all below
+	watched map[string]*watched
+}
+
+// resourceRecord is what is kept of a resource. It is there before the resource is, and goes after it.
+type resourceRecord struct {
+	VPC   string
+	Spec  netlab.ResourceSpec
+	Data  map[string]string     `json:",omitempty"` // of a Redis, written whenever it has been started
+	State *netlab.ResourceState `json:",omitempty"` // of the server that has its data
+}
+
+func (r resourceRecord) key() string { return r.VPC + "/" + r.Spec.Name }
+
+// watched is a resource with the goroutine that looks after it, to which the record belongs.
+type watched struct {
+	record resourceRecord
+	stop   context.CancelFunc
+	gone   chan struct{} // closed when the goroutine has ended
+
+	mu       sync.Mutex // guards all below
+	trouble  string     // empty: it is healthy
+	restarts int
+}
+
+func newResources(network *netlab.Lab, db *state.DB, bus *events.Bus, log *slog.Logger) *resources {
+	return &resources{network: network, records: state.TableOf[resourceRecord](db, "resources"), events: bus, log: log, watched: map[string]*watched{}}
+}
+
+// processes lists the servers that a former daemon has left running, as far as the records tell.
+func (r *resources) processes() (pids []int, err error) {
+	records, err := r.records.All()
+	for _, record := range records {
+		if record.State != nil {
+			pids = append(pids, record.State.PID)
+		}
+	}
+	return pids, err
+}
+
+// A recovery waits so long for so many servers at once; those that take longer are left to their watches.
+const (
+	restoreWithin = 3 * time.Second
+	restoreAtOnce = 8
+)
+
+// restore adopts each server that lives and builds those that are missing. A server that cannot be had is reported, and
+// tried again by its watch; the lab goes on without it.
+func (r *resources) restore(ctx context.Context) (adopted, built int, err error) {
+	records, err := r.records.All()
+	if err != nil {
+		return 0, 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, restoreWithin)
+	defer cancel()
+	var mu sync.Mutex // guards the results
+	var work errgroup.Group
+	work.SetLimit(restoreAtOnce)
+	for _, key := range names(records) {
+		record := records[key]
+		work.Go(func() error {
+			found, restoreErr := r.bring(ctx, &record)
+			r.watch(record, restoreErr)
+			mu.Lock()
+			defer mu.Unlock()
+			switch err = errors.Join(err, restoreErr); {
+			case found:
+				adopted++
+			case restoreErr == nil:
+				built++
+			}
+			return nil
+		})
+	}
+	_ = work.Wait() // err has it all
+	return adopted, built, err
+}
+
+// bring finds a resource that is there, or makes it, at the address that it had; and sees to its data.
+func (r *resources) bring(ctx context.Context, record *resourceRecord) (found bool, err error) {
+	spec := record.Spec
+	var was netlab.ResourceState
+	if record.State != nil {
+		if was = *record.State; !spec.Address.IsValid() {
+			spec.Address = was.Address
+		}
+	}
+	_, err = r.network.AdoptResource(ctx, record.VPC, record.Spec, was)
+	found = err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = r.network.AddResource(ctx, record.VPC, spec)
+	}
+	if err != nil {
+		return false, err
+	}
+	r.events.Publish(events.Event{Type: events.ResourceState, VPC: record.VPC, Name: record.Spec.Name, State: "running"})
+	return found, r.note(ctx, record)
+}
+
+// note fills a server that is not the one of the record, and records it.
+func (r *resources) note(ctx context.Context, record *resourceRecord) error {
+	resource := r.network.Resource(record.VPC, record.Spec.Name)
+	now := resource.State()
+	if record.State != nil && *record.State == now {
+		return nil
+	}
+	if record.State == nil || record.State.ProcessState != now.ProcessState {
+		if err := seed(ctx, resource, record.Data); err != nil {
+			return err
+		}
+	}
+	record.State = &now
+	return r.records.Put(record.key(), *record)
+}
+
+// add starts a server and looks after it from then on.
+func (r *resources) add(ctx context.Context, record resourceRecord) error {
+	r.forget(record.key())
+	if err := r.records.Put(record.key(), record); err != nil {
+		return err
+	}
+	if _, err := r.bring(ctx, &record); err != nil {
+		return errors.Join(err, r.network.RemoveResource(record.VPC, record.Spec.Name), r.records.Delete(record.key()))
+	}
+	r.watch(record, nil)
+	return nil
+}
+
+// change makes a server anew, because its interface and process hang on what has changed. The record is the new one from
+// the start: whatever happens, the server is not lost, and its watch tries on.
+func (r *resources) change(ctx context.Context, record resourceRecord) error {
+	r.forget(record.key())
+	before, err := r.records.All()
+	if err != nil {
+		return err
+	}
+	if old := before[record.key()]; old.State != nil && old.Spec.Subnet == record.Spec.Subnet {
+		record.State = &netlab.ResourceState{Address: old.State.Address} // it keeps its address
+	}
+	if err := r.records.Put(record.key(), record); err != nil {
+		return err
+	}
+	err = r.network.RemoveResource(record.VPC, record.Spec.Name)
+	if err == nil {
+		_, err = r.bring(ctx, &record)
+	}
+	r.watch(record, err)
+	return err
+}
+
+// remove ends a server for good.
+func (r *resources) remove(vpc, name string) error {
+	key := vpc + "/" + name
+	r.forget(key)
+	if err := r.network.RemoveResource(vpc, name); err != nil {
+		return err
+	}
+	r.events.Publish(events.Event{Type: events.ResourceState, VPC: vpc, Name: name, State: "removed"})
+	return r.records.Delete(key)
+}
+
+// watch looks after a resource from now on; trouble is why it could not be brought up yet.
+func (r *resources) watch(record resourceRecord, trouble error) {
+	ctx, stop := context.WithCancel(context.Background())
+	w := &watched{record: record, stop: stop, gone: make(chan struct{})}
+	w.note(trouble)
+	r.mu.Lock()
+	r.watched[record.key()] = w
+	r.mu.Unlock()
+	go func() {
+		defer close(w.gone)
+		r.look(ctx, w)
+	}()
+}
+
+// forget stops looking after a resource.
+func (r *resources) forget(key string) {
+	r.mu.Lock()
+	w := r.watched[key]
+	delete(r.watched, key)
+	r.mu.Unlock()
+	if w != nil {
+		w.stop()
+		<-w.gone
+	}
+}
+
+// leave stops looking after all servers; they run on.
+func (r *resources) leave() {
+	r.mu.Lock()
+	keys := names(r.watched)
+	r.mu.Unlock()
+	for _, key := range keys {
+		r.forget(key)
+	}
+}
+
+// Between attempts with a server that does not stay up.
+const (
+	firstRestart = 100 * time.Millisecond
+	lastRestart  = 10 * time.Second
+)
+
+// look restarts the server when it has died or its check fails, and brings up one that is not there.
+func (r *resources) look(ctx context.Context, w *watched) {
+	interval := w.record.Spec.Interval
+	if interval <= 0 {
+		interval = netlab.DefaultInterval
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	pause := firstRestart
+	for {
+		resource := r.network.Resource(w.record.VPC, w.record.Spec.Name)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ended(resource):
+		case <-tick.C:
+		}
+		err := r.mend(ctx, w, resource)
+		if ctx.Err() != nil {
+			return
+		}
+		w.note(err)
+		if err == nil {
+			pause = firstRestart
+			continue
+		}
+		r.log.Warn("resource does not come up", "resource", w.record.key(), "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, lastRestart)
+	}
+}
+
+// mend makes a resource healthy, if it is not.
+func (r *resources) mend(ctx context.Context, w *watched, resource *netlab.Resource) error {
+	if resource == nil {
+		_, err := r.bring(ctx, &w.record)
+		return err
+	}
+	if sick := resource.Healthy(ctx); sick != nil && ctx.Err() == nil {
+		w.note(sick)
+		r.events.Publish(events.Event{Type: events.ResourceState, VPC: w.record.VPC, Name: w.record.Spec.Name, State: "failed", Reason: sick.Error()})
+		if err := resource.Restart(ctx); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		w.restarts++
+		w.mu.Unlock()
+		r.events.Publish(events.Event{Type: events.ResourceState, VPC: w.record.VPC, Name: w.record.Spec.Name, State: "restarted"})
+	}
+	return r.note(ctx, &w.record)
+}
+
+// ended is closed when the server has; of one that is not there it never is, and the next tick tries.
+func ended(r *netlab.Resource) <-chan struct{} {
+	if r == nil {
+		return nil
+	}
+	if p := r.Process(); p != nil {
+		return p.Done()
+	}
+	return nil
+}
+
+func (w *watched) note(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trouble = ""
+	if err != nil {
+		w.trouble = err.Error()
+	}
+}
+
+// health tells how a resource is, and how often it had to be restarted.
+func (r *resources) health(key string) (text string, restarts int) {
+	r.mu.Lock()
+	w := r.watched[key]
+	r.mu.Unlock()
+	if w == nil {
+		return "unknown", 0
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.trouble == "" {
+		return "ok", w.restarts
+	}
+	return w.trouble, w.restarts
+}

@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"enilab/internal/state"
+)
+
+// Difference says in which settings s differs from what a lab has; empty if in none. If one of them is fixed, the lab
+// must go down before it can change, because the kernel's objects are made after it.
+func (s Settings) Difference(has Settings) (difference string, fixed bool) {
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"region", s.Region == has.Region},
+		{"account", s.Account == has.Account},
+		{"workers", s.Workers == has.Workers},
+		{"internet", s.Internet == has.Internet},
+	} {
+		if !f.same {
+			return f.name, true
+		}
+	}
+	return changes(has, s), false
+}
+
+// loadSettings takes those that this daemon was started with, or those of the one before.
+func (d *Daemon) loadSettings() error {
+	table := state.TableOf[Settings](d.db, "settings")
+	const key = "lab"
+	all, err := table.All()
+	if err != nil {
+		return err
+	}
+	kept, had := all[key]
+	switch {
+	case d.Config.Settings == nil && !had:
+		return errors.New("it was started without settings, and its state has none")
+	case d.Config.Settings == nil:
+		d.settings = kept
+		return nil
+	}
+	d.settings = *d.Config.Settings
+	if d.settings.VerifySignatures == nil {
+		d.settings.VerifySignatures = kept.VerifySignatures
+	}
+	if what, fixed := d.settings.Difference(kept); had && fixed {
+		return fmt.Errorf("its state was made with another %s, which cannot change; 'enilab down --name %s' removes it, or give the former %s", what, d.Name, what)
+	}
+	return table.Put(key, d.settings)
+}
+
+// noteWhatHappened tells from what is kept how the daemon before this one ended, if there was one.
+func (d *Daemon) noteWhatHappened() error {
+	table := state.TableOf[string](d.db, "life")
+	before, err := table.All()
+	if err != nil {
+		return err
+	}
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return fmt.Errorf("boot id: %w", err)
+	}
+	boot := strings.TrimSpace(string(id))
+	switch {
+	case before["boot"] == "":
+		d.recovery.From = "nothing"
+	case before["boot"] != boot:
+		d.recovery.From = "reboot"
+	case before["realm"] != d.Cgroups:
+		d.recovery.From = "down"
+	case before["ended"] == "well":
+		d.recovery.From = "stopped"
+	default:
+		d.recovery.From = "killed"
+	}
+	return d.db.Update(func(tx *state.Tx) error {
+		t := table.In(tx)
+		return errors.Join(t.Put("boot", boot), t.Put("realm", d.Cgroups), t.Put("ended", ""))
+	})
+}
+
+// endedWell is noted by a daemon that was told to end.
+func (d *Daemon) endedWell() error { return state.TableOf[string](d.db, "life").Put("ended", "well") }

@@ -1,0 +1,169 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a machine should have. One descriptor holds one slot.
+const (
+	minDescriptors    = 256  // the demo's own
+	usefulDescriptors = 4096 // below it, warn
+)
+
+// Host looks at the machine as the user who called: rights, limits, programs, cgroups.
+func Host(ctx context.Context) []Check {
+	return run(ctx, []probe{
+		{name: "rights", try: rights},
+		descriptors,
+		iptablesRestore,
+		redisServer,
+		{name: "cgroups", try: cgroups},
+	})
+}
+
+var (
+	descriptors     = probe{name: "open files", try: openFiles, fix: "ulimit -n, or LimitNOFILE= of the service that started this shell"}
+	iptablesRestore = probe{name: "iptables-restore", try: program("iptables-restore", "--version"), fix: "sudo apt-get install iptables"}
+	redisServer     = probe{name: "redis-server", try: program("redis-server", "--version"), fix: "scripts/deps.sh demo (installs redis-server without starting it)"}
+)
+
+// rights are root's, or user namespaces that give the rights inside.
+func rights(ctx context.Context) (string, error) {
+	if os.Geteuid() == 0 {
+		return "root", nil
+	}
+	if err := tryUserNamespace(ctx); err != nil {
+		return "", finding{error: fmt.Errorf("not root, and user namespaces are not allowed: %w", err), fix: userNamespaceFix("/proc/sys")}
+	}
+	return "not root: runs in user namespaces, without cgroup limits", nil
+}
+
+// userNamespaceFix names the switch that this distribution has.
+func userNamespaceFix(proc string) string {
+	for _, s := range []struct{ key, bad, good string }{
+		{"kernel/unprivileged_userns_clone", "0", "1"},             // Debian
+		{"kernel/apparmor_restrict_unprivileged_userns", "1", "0"}, // Ubuntu
+		{"user/max_user_namespaces", "0", "15000"},                 // hardening guides
+		{"user/max_net_namespaces", "0", "15000"},                  // likewise
+		{"kernel/userns_restrict_unprivileged", "1", "0"},          // older hardening patches
+	} {
+		value, err := os.ReadFile(filepath.Join(proc, s.key))
+		if err == nil && strings.TrimSpace(string(value)) == s.bad {
+			return fmt.Sprintf("use sudo, or: sudo sysctl %s=%s", strings.ReplaceAll(s.key, "/", "."), s.good)
+		}
+	}
+	return "use sudo"
+}
+
+func openFiles(context.Context) (string, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return "", os.NewSyscallError("getrlimit", err)
+	}
+	if limit.Max < minDescriptors {
+		return "", fmt.Errorf("at most %d, and the lab needs %d", limit.Max, minDescriptors)
+	}
+	if limit.Max < usefulDescriptors {
+		return "", finding{error: fmt.Errorf("at most %d; one holds one slot, so pools stay small", limit.Max), status: Warn}
+	}
+	return fmt.Sprintf("at most %d; one holds one slot", limit.Max), nil
+}
+
+// program finds one and has it tell its version.
+func program(name, versionFlag string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			return "", errors.New("not found in PATH")
+		}
+		out, err := exec.CommandContext(ctx, path, versionFlag).Output()
+		if err != nil {
+			return "", fmt.Errorf("%s %s: %w", path, versionFlag, err)
+		}
+		first, _, _ := bytes.Cut(out, []byte("\n"))
+		return string(first), nil
+	}
+}
+
+// controllers are what a sandbox is limited with.
+var controllers = []string{"cpu", "memory", "pids"}
+
+// cgroups finds the hierarchies that have the controllers and tries to make a group in each. A lab runs without them, but
+// its sandboxes then have no limits.
+func cgroups(context.Context) (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return "", err
+	}
+	version, dirs, err := hierarchies(string(mounts))
+	if err != nil {
+		return "", finding{
+			error: fmt.Errorf("%w: sandboxes run without limits of CPU, memory and processes", err), status: Warn,
+			fix: "sudo mount -t cgroup2 none /sys/fs/cgroup",
+		}
+	}
+	for _, dir := range dirs {
+		group := filepath.Join(dir, fmt.Sprintf("enilab-doctor-%d", os.Getpid()))
+		if err := os.Mkdir(group, 0o755); err != nil {
+			f := finding{error: fmt.Errorf("%s, but no group can be made in %s: sandboxes run without limits of CPU, memory and processes", version, dir), status: Warn}
+			if os.Geteuid() != 0 {
+				f.status, f.fix = Info, "use sudo to have them"
+			}
+			return "", f
+		}
+		if err := os.Remove(group); err != nil {
+			return "", err
+		}
+	}
+	return version + " with " + strings.Join(controllers, ", "), nil
+}
+
+// hierarchies finds in a mount table where the controllers are: all in version 2, or each in a hierarchy of version 1. A
+// machine may mount both; what counts is which of them has the controllers.
+func hierarchies(mounts string) (version string, dirs []string, err error) {
+	v1 := map[string]string{} // controller → mount point
+	for line := range strings.Lines(mounts) {
+		field := strings.Fields(line)
+		if len(field) < 4 {
+			continue
+		}
+		switch point := field[1]; field[2] {
+		case "cgroup2":
+			has, err := os.ReadFile(filepath.Join(point, "cgroup.controllers"))
+			if err == nil && hasAll(strings.Fields(string(has))) {
+				return "version 2", []string{point}, nil
+			}
+		case "cgroup":
+			for option := range strings.SplitSeq(field[3], ",") {
+				v1[option] = point
+			}
+		}
+	}
+	for _, c := range controllers {
+		if v1[c] == "" {
+			return "", nil, fmt.Errorf("controller %s is in no hierarchy that is mounted", c)
+		}
+		dirs = append(dirs, v1[c])
+	}
+	slices.Sort(dirs)
+	return "version 1", slices.Compact(dirs), nil
+}
+
+func hasAll(available []string) bool {
+	for _, c := range controllers {
+		if !slices.Contains(available, c) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,189 @@
+package ec2
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"enilab/internal/events"
+	"enilab/netlab"
+)
+
+// Subnet is a subnet as DescribeSubnets shows it. Its state is always "available".
+type Subnet struct {
+	SubnetID         string
+	VpcID            string
+	CidrBlock        netip.Prefix
+	AvailabilityZone string
+	Declared         bool `json:",omitempty"` // by a topology: the lab's own addition
+
+	AvailabilityZoneID      string            `json:"-"`
+	AvailableIPAddressCount int               `json:"-"` // of the real subnet
+	OwnerID                 string            `json:"-"`
+	SubnetARN               string            `json:"-"`
+	Tags                    map[string]string `json:"-"`
+}
+
+// CreateSubnetInput asks for a subnet.
+type CreateSubnetInput struct {
+	VpcID              string
+	CidrBlock          string // IPv4, /16 to /28, in the VPC's
+	AvailabilityZone   string // empty: the first, or that of
+	AvailabilityZoneID string
+	SubnetID           string // empty: a new one. To give it is the lab's own addition, as is
+	Declared           bool   // for what a topology declares
+	Tags               map[string]string
+}
+
+// subnetKind is how subnets are asked for.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html
+func subnetKind() kind[Subnet] {
+	return kind[Subnet]{
+		id:   func(v Subnet) string { return v.SubnetID },
+		tags: func(v Subnet) map[string]string { return v.Tags },
+		attributes: attributes[Subnet]{
+			"subnet-id":                  one(func(v Subnet) string { return v.SubnetID }),
+			"subnet-arn":                 one(func(v Subnet) string { return v.SubnetARN }),
+			"vpc-id":                     one(func(v Subnet) string { return v.VpcID }),
+			"cidr-block":                 one(func(v Subnet) string { return v.CidrBlock.String() }),
+			"cidr":                       one(func(v Subnet) string { return v.CidrBlock.String() }),
+			"cidrBlock":                  one(func(v Subnet) string { return v.CidrBlock.String() }),
+			"availability-zone":          one(func(v Subnet) string { return v.AvailabilityZone }),
+			"availabilityZone":           one(func(v Subnet) string { return v.AvailabilityZone }),
+			"availability-zone-id":       one(func(v Subnet) string { return v.AvailabilityZoneID }),
+			"available-ip-address-count": one(func(v Subnet) string { return strconv.Itoa(v.AvailableIPAddressCount) }),
+			"owner-id":                   one(func(v Subnet) string { return v.OwnerID }),
+			"state":                      same[Subnet]("available"),
+			"default-for-az":             same[Subnet]("false"),
+			"map-public-ip-on-launch":    same[Subnet]("false"),
+		},
+	}
+}
+
+// CreateSubnet makes a subnet in a VPC.
+func (s *Service) CreateSubnet(in CreateSubnetInput) (Subnet, error) {
+	var none Subnet
+	if in.VpcID == "" {
+		return none, missing("vpcId")
+	}
+	cidr, err := parseCIDR("cidrBlock", in.CidrBlock, InvalidSubnetRange)
+	if err != nil {
+		return none, err
+	}
+	zone, err := s.zone(in.AvailabilityZone, in.AvailabilityZoneID)
+	if err != nil {
+		return none, err
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return none, err
+	}
+	s.change.Lock()
+	defer s.change.Unlock()
+	vpc, ok := s.vpcs.all[in.VpcID]
+	if !ok {
+		return none, notFound(in.VpcID)
+	}
+	id, err := newID(in.SubnetID, "subnet-", s.subnets)
+	if err != nil {
+		return none, err
+	}
+	siblings := 0
+	for _, other := range s.subnets.all {
+		if other.VpcID == vpc.VpcID {
+			siblings++
+		}
+	}
+	if !in.Declared && siblings >= s.Quotas.SubnetsPerVPC {
+		return none, refuse(SubnetLimitExceeded, "The maximum number of subnets has been reached for the vpc '%s'.", vpc.VpcID)
+	}
+	sub := Subnet{SubnetID: id, VpcID: vpc.VpcID, CidrBlock: cidr, AvailabilityZone: zone, Declared: in.Declared}
+	edits := []edit{put(s.subnets, id, sub), setTags(s, id, in.Tags)}
+	err = s.make(edits, func() error {
+		return s.onVPC(vpc.VpcID, func(v *netlab.VPC) error { return v.AddSubnet(sub.spec()) })
+	})
+	switch {
+	case errors.Is(err, netlab.ErrOverlap):
+		return none, refuse(InvalidSubnetConflict, "The CIDR '%s' conflicts with another subnet", cidr)
+	case errors.Is(err, netlab.ErrOutside):
+		return none, refuse(InvalidSubnetRange, "The CIDR '%s' is invalid.", cidr)
+	case err != nil:
+		return none, failed("Create the subnet", err)
+	}
+	s.Events.Publish(events.Event{Type: events.SubnetCreated, VPC: vpc.VpcID, Subnet: id, State: "available"})
+	return s.showSubnet(sub), nil
+}
+
+func (v Subnet) spec() netlab.SubnetSpec {
+	return netlab.SubnetSpec{ID: v.SubnetID, CIDR: v.CidrBlock, AZ: v.AvailabilityZone}
+}
+
+// onVPC does something with a VPC in the kernel.
+func (s *Service) onVPC(id string, do func(*netlab.VPC) error) error {
+	v := s.Network.VPC(id)
+	if v == nil {
+		return fmt.Errorf("vpc %s: it is not in the kernel", id)
+	}
+	return do(v)
+}
+
+// showSubnet adds what is not in the record. The caller holds mu or change.
+func (s *Service) showSubnet(v Subnet) Subnet {
+	v.AvailabilityZoneID, v.OwnerID, v.Tags = s.zoneID(v.AvailabilityZone), s.Account, s.tags.all[v.SubnetID]
+	v.SubnetARN = fmt.Sprintf("arn:aws:ec2:%s:%s:subnet/%s", s.Region, s.Account, v.SubnetID)
+	if vpc := s.Network.VPC(v.VpcID); vpc != nil {
+		_, used, capacity, _ := vpc.Subnet(v.SubnetID)
+		v.AvailableIPAddressCount = capacity - used
+	}
+	return v
+}
+
+// DescribeSubnets shows subnets.
+func (s *Service) DescribeSubnets(q Query) (Page[Subnet], error) {
+	s.mu.RLock()
+	all := sortedValues(s.subnets)
+	for i, v := range all {
+		all[i] = s.showSubnet(v)
+	}
+	s.mu.RUnlock()
+	return describe(subnetKind(), all, q)
+}
+
+// DeleteSubnet ends a subnet once no interface is in it.
+func (s *Service) DeleteSubnet(id string) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	sub, ok := s.subnets.all[id]
+	if !ok {
+		return notFound(id)
+	}
+	err := s.remove([]edit{drop(s.subnets, id), drop(s.tags, id)}, func() error {
+		return s.onVPC(sub.VpcID, func(v *netlab.VPC) error { return v.RemoveSubnet(id) })
+	})
+	if inUse(err) {
+		return refuse(DependencyViolation, "The subnet '%s' has dependencies and cannot be deleted.", id)
+	}
+	if err != nil {
+		return failed("Delete the subnet", err)
+	}
+	s.Events.Publish(events.Event{Type: events.SubnetDeleted, VPC: sub.VpcID, Subnet: id})
+	return nil
+}
+
+// zone finds an availability zone by name or id; the first if neither is given.
+func (s *Service) zone(name, id string) (string, error) {
+	switch {
+	case name != "" && id != "":
+		return "", refuse(InvalidParameterCombination, "You cannot specify both availabilityZone and availabilityZoneId")
+	case name == "" && id == "":
+		return s.AZs[0], nil
+	}
+	at := slices.IndexFunc(s.AZs, func(z string) bool { return z == name || s.zoneID(z) == id })
+	if at < 0 {
+		return "", refuse(InvalidParameterValue, "Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.", cmp.Or(name, id), strings.Join(s.AZs, ", "))
+	}
+	return s.AZs[at], nil
+}

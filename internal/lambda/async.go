@@ -1,0 +1,239 @@
+package lambda
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"enilab/internal/events"
+)
+
+// How Lambda treats asynchronous events.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+const (
+	// https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb
+	maxAsyncEvent = 1 << 20 // bytes
+
+	maxEventAge = 6 * time.Hour // then an event is dropped
+
+	// What is no fault of the function, such as throttling, is tried again after a pause that doubles from the first to
+	// the last.
+	firstBackoff = time.Second
+	lastBackoff  = 5 * time.Minute
+)
+
+// retryPauses are how long Lambda waits before it gives an event once more to a function that failed: two retries.
+var retryPauses = []time.Duration{time.Minute, 2 * time.Minute}
+
+// Bounds of the lab's own.
+const (
+	asyncAtOnce    = 16        // events of one function under way; AWS scales its pollers further
+	maxQueuedBytes = 128 << 20 // of all events that wait
+)
+
+// asyncEvent is an event that nobody waits for. It is kept until the function has dealt with it.
+type asyncEvent struct {
+	ID            string    `json:"id"` // of the request, and of every try
+	Function      string    `json:"function"`
+	Qualifier     string    `json:"qualifier,omitempty"`
+	Payload       []byte    `json:"payload"`
+	ClientContext string    `json:"clientContext,omitempty"`
+	Accepted      time.Time `json:"accepted"`
+	Failures      int       `json:"failures,omitempty"` // of the function
+
+	due      time.Time
+	deferred int // tries that were no fault of the function, in a row
+}
+
+func (e *asyncEvent) size() int64 { return int64(len(e.Payload) + len(e.ClientContext)) }
+
+// eventQueue is what waits for one function. It costs nothing while it is empty.
+type eventQueue struct {
+	service  *Service
+	function *function
+
+	mu      sync.Mutex    // guards all below
+	waiting []*asyncEvent // the first due first
+	running int
+	timer   *time.Timer
+	closed  bool
+}
+
+// accept keeps an event, and has it dealt with behind the caller's back.
+func (s *Service) accept(v *version, e *asyncEvent) error {
+	if s.queued.Add(e.size()) > maxQueuedBytes {
+		s.queued.Add(-e.size())
+		return refuse(TooManyRequests, "the events that wait in this lab have %d MB together, which is all there is room for", maxQueuedBytes>>20)
+	}
+	if err := s.asyncs.Put(e.ID, *e); err != nil {
+		s.queued.Add(-e.size())
+		return refuse(ServiceException, "keep the event: %w", err)
+	}
+	if !v.function.queue.push(e) {
+		return errors.Join(s.notFound(v.function.name, ""), s.dropEvent(e))
+	}
+	return nil
+}
+
+// push puts an event in its place, and begins what is due. A closed queue takes none.
+func (q *eventQueue) push(e *asyncEvent) bool {
+	q.mu.Lock()
+	closed := q.closed
+	if !closed {
+		at, _ := slices.BinarySearchFunc(q.waiting, e, func(a, b *asyncEvent) int { return cmp.Or(a.due.Compare(b.due), -1) })
+		q.waiting = slices.Insert(q.waiting, at, e)
+	}
+	q.mu.Unlock()
+	q.dispatch()
+	return !closed
+}
+
+// dispatch begins what is due and sets the clock for what is not.
+func (q *eventQueue) dispatch() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	for !q.closed && len(q.waiting) > 0 && q.running < asyncAtOnce {
+		next := q.waiting[0]
+		if left := next.due.Sub(now); left > 0 {
+			if q.timer == nil {
+				q.timer = time.AfterFunc(left, q.dispatch)
+			} else {
+				q.timer.Reset(left)
+			}
+			return
+		}
+		done, err := q.service.control()
+		if err != nil {
+			return // the lab ends; what waits is kept
+		}
+		q.waiting[0] = nil
+		q.waiting = q.waiting[1:]
+		q.running++
+		go func() {
+			defer done()
+			again := q.service.try(q.function, next)
+			q.mu.Lock()
+			q.running--
+			q.mu.Unlock()
+			if again && !q.push(next) { // the function has gone meanwhile
+				if err := q.service.dropEvent(next); err != nil {
+					q.service.Log.Warn("drop an event", "error", err)
+				}
+			}
+			q.dispatch()
+		}()
+	}
+}
+
+// close drops what waits, and its records unless the lab comes back.
+func (q *eventQueue) close() (err error) {
+	q.mu.Lock()
+	waiting := q.waiting
+	q.waiting, q.closed = nil, true
+	if q.timer != nil {
+		q.timer.Stop()
+	}
+	q.mu.Unlock()
+	for _, e := range waiting {
+		err = errors.Join(err, q.service.dropEvent(e))
+	}
+	return err
+}
+
+// dropEvent forgets an event that is dealt with.
+func (s *Service) dropEvent(e *asyncEvent) error {
+	s.queued.Add(-e.size())
+	if s.open.Err() != nil {
+		return nil
+	}
+	if err := s.asyncs.Delete(e.ID); err != nil {
+		return fmt.Errorf("drop event %s of function %s: %w", e.ID, e.Function, err)
+	}
+	return nil
+}
+
+// try gives an event to its function and tells whether to do so again, when it is due.
+func (s *Service) try(f *function, e *asyncEvent) (again bool) {
+	name, _ := Qualify(f.name, e.Qualifier) // a name without a qualifier takes any
+	out, err := s.invoke(s.open, InvokeInput{FunctionName: name, Payload: e.Payload, ClientContext: e.ClientContext}, e.ID)
+	if s.open.Err() != nil {
+		return false // kept
+	}
+	failed, why := out.FunctionError != "", out.FunctionError
+	if err != nil {
+		why = string(codeOf(err))
+	}
+	var pause time.Duration
+	switch code := codeOf(err); {
+	case err == nil && !failed:
+	case err == nil:
+		if e.Failures < len(retryPauses) {
+			pause = s.pause(retryPauses[e.Failures], quickRetry)
+			e.Failures++
+			e.deferred = 0
+			again = true
+		}
+	case code == ResourceNotFound, code == InvalidRequestContent:
+	default: // throttled, not ready, or the lab's fault
+		backoff := min(firstBackoff<<min(e.deferred, 10), lastBackoff)
+		pause = s.pause(backoff, backoff/100)
+		e.deferred++
+		again = true
+	}
+	if again && time.Since(e.Accepted)+pause > s.pause(maxEventAge, maxEventAge) {
+		again, why = false, "MaximumEventAgeExceeded"
+	}
+	if again {
+		e.due = time.Now().Add(pause)
+		if failed {
+			if err := s.asyncs.Put(e.ID, *e); err != nil {
+				s.Log.Warn("keep an event for its retry", "function", f.name, "error", err)
+			}
+		}
+		s.Events.Publish(events.Event{Type: events.InvokeRetry, Function: f.name, Version: out.ExecutedVersion, Env: out.Environment, Name: e.ID, Reason: why})
+		return true
+	}
+	if err := s.dropEvent(e); err != nil {
+		s.Log.Warn("drop an event", "error", err)
+	}
+	return false
+}
+
+// quickRetry is the pause before a retry where AWS's is not modelled.
+const quickRetry = 10 * time.Millisecond
+
+// pause is what AWS's pause takes with the model, and quick without one.
+func (s *Service) pause(aws, quick time.Duration) time.Duration {
+	if s.Model.AWS {
+		return s.Model.delay(aws)
+	}
+	return quick
+}
+
+// restoreEvents goes on with the events that a daemon left. Events of functions that are gone, or that were made anew
+// since, go too.
+func (s *Service) restoreEvents() error {
+	records, err := s.asyncs.All()
+	if err != nil {
+		return fmt.Errorf("restore: events: %w", err)
+	}
+	for _, e := range records {
+		s.queued.Add(e.size())
+		s.mu.Lock()
+		f := s.functions[e.Function]
+		s.mu.Unlock()
+		if f == nil || e.Accepted.Before(f.created) {
+			if err := s.dropEvent(&e); err != nil {
+				return fmt.Errorf("restore: %w", err)
+			}
+			continue
+		}
+		e.due = e.Accepted
+		f.queue.push(&e)
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"enilab/internal/events"
+	"enilab/internal/undo"
+	"enilab/sandbox"
+)
+
+// environment is one execution environment: a process in a slot, attached to its version's network. It handles one
+// event at a time and belongs to whoever took it.
+type environment struct {
+	id         string
+	generation *generation
+	started    time.Time
+	slot       *sandbox.Slot
+	attachment attachment
+	process    *sandbox.Process
+	log        *environmentLog
+	line       []byte // a buffer
+	undo       undo.Stack
+
+	// Guarded by the function's mu.
+	state    EnvironmentState
+	used     time.Time
+	timeline []sandbox.Span // of its start
+}
+
+// initFailure is a runtime that did not get as far as its first event. It is the function's failure, not the lab's.
+type initFailure struct{ kind, message string }
+
+func (f *initFailure) Error() string { return "init: " + f.kind + ": " + f.message }
+
+// start makes a new environment and returns it when its runtime asks for the first event. It runs the phases of a cold
+// start and records them. If the runtime fails, out says how.
+func (s *Service) start(ctx context.Context, g *generation, in InvokeInput, out *InvokeOutput) (_ *environment, err error) {
+	t, f := out.Timeline, g.version.function
+	e := &environment{generation: g, state: EnvironmentStarting, started: t.Began, used: t.Began}
+	g.hold()
+	defer func() {
+		if err != nil {
+			s.retire(e)
+		}
+	}()
+	e.undo.Push(g.drop)
+
+	if err := t.Run(sandbox.PhasePlace, func() (err error) {
+		if e.attachment, err = g.network.place(ctx); err != nil {
+			return err
+		}
+		e.undo.Push(e.attachment.end)
+		e.slot = e.attachment.slot()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.count++
+		e.id = fmt.Sprintf("%s/%d", f.name, f.count)
+		f.environments[e] = struct{}{}
+		return nil
+	}); err != nil {
+		return nil, refuse(ServiceException, "%w", err)
+	}
+	e.log = &environmentLog{to: f.log, environment: e.id}
+
+	var dir string
+	cache := g.code.source.cache
+	if err := t.Fetched(sandbox.PhaseFetch, func() (bool, error) { return cache.Fetch(ctx, g.code.Code) }); err != nil {
+		return nil, refuse(ServiceException, "%w", err)
+	}
+	if err := t.Fetched(sandbox.PhaseUnpack, func() (done bool, err error) {
+		dir, done, err = cache.Unpack(ctx, g.code.Code)
+		return done, err
+	}); err != nil {
+		return nil, refuse(InvalidParameterValue, "%w", err)
+	}
+
+	if err := t.Steps(sandbox.PhaseAttach, e.attachment.steps()); err != nil {
+		return nil, attachError(err)
+	}
+	s.announceBound(e)
+	if err = t.Run(sandbox.PhaseSpawn, func() error { return s.spawn(ctx, e, dir) }); err != nil {
+		err = spawnError(out.RequestID, err)
+	} else {
+		err = t.Run(sandbox.PhaseInit, func() error { return s.awaitReady(ctx, e, out) })
+	}
+	if failed := (*initFailure)(nil); errors.As(err, &failed) {
+		s.reportInit(e, failed, in, out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	e.state, e.timeline = EnvironmentBusy, slices.Clone(t.Spans)
+	f.mu.Unlock()
+	s.announceStarted(e)
+	return e, nil
+}
+
+// reportInit tells the caller and the log of an environment that came to nothing.
+func (s *Service) reportInit(e *environment, failed *initFailure, in InvokeInput, out *InvokeOutput) {
+	out.FunctionError = unhandled
+	if out.Payload == nil {
+		out.Payload = failurePayload(failed.kind, "%s", failed.message)
+	}
+	r := report{requestID: out.RequestID, init: out.Timeline.Took(sandbox.PhaseInit), status: "error", errorType: failed.kind}
+	if failed.kind == timedOut {
+		r.status, r.errorType = "timeout", ""
+	}
+	if e.process != nil {
+		e.process.Drain()
+	}
+	e.say(appendStart(e.line[:0], out.RequestID, e.generation.config.Version))
+	e.say(append(append(e.line[:0], failed.message...), '\n'))
+	e.report(&r, in.LogTail)
+	if in.LogTail {
+		out.LogTail = e.log.Tail()
+	}
+}
+
+// spawn makes the slot's parked process the function's.
+func (s *Service) spawn(ctx context.Context, e *environment, dir string) (err error) {
+	c := e.generation.config
+	e.process, err = e.slot.Launcher.Start(ctx, sandbox.Config{Code: dir, Env: s.variables(e), Limits: limits(c.MemorySize), Output: e.log})
+	if err == nil {
+		e.undo.Push(e.process.Close)
+	}
+	return err
+}
+
+// spawnError tells a bootstrap that cannot be executed, which is the function's failure, from a lab that cannot start
+// one.
+func spawnError(requestID string, err error) error {
+	if failed := (*sandbox.StartError)(nil); errors.As(err, &failed) {
+		return &initFailure{"Runtime.InvalidEntrypoint", fmt.Sprintf("RequestId: %s Error: %v", requestID, failed)}
+	}
+	return refuse(ServiceException, "RequestId: %s Error: %w", requestID, err)
+}
+
+// limits are an environment's, by its function's memory. Lambda gives processor time in proportion to memory, one vCPU
+// at 1,769 MB (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). Here the proportion is a
+// weight, which counts when environments compete, and the bound is the whole number of vCPUs that Lambda shows: a harder
+// one would make every figure of the network a figure of the quota.
+func limits(memoryMB int) sandbox.Limits {
+	const perVCPU = 1769
+	vcpus := max(2, (memoryMB+perVCPU-1)/perVCPU)
+	return sandbox.Limits{Memory: int64(memoryMB) << 20, Pids: maxProcesses, VCPUs: float64(vcpus), Weight: max(1, memoryMB*100/perVCPU)}
+}
+
+// maxProcesses is Lambda's quota of processes and threads.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const maxProcesses = 1024
+
+// timedOut is the error type of what took too long.
+const timedOut = "Sandbox.Timedout"
+
+// awaitReady returns when the runtime has asked for its first event, or says why it never will; what a runtime says of
+// that itself is the answer.
+func (s *Service) awaitReady(ctx context.Context, e *environment, out *InvokeOutput) error {
+	limit := time.NewTimer(s.InitTime)
+	defer limit.Stop()
+	said := func(r sandbox.Result) error {
+		out.Payload = r.Payload
+		return &initFailure{r.Error.Type, r.Error.Message}
+	}
+	select {
+	case <-e.slot.API.Ready():
+		return nil
+	case r := <-e.slot.API.InitError():
+		return said(r)
+	case <-e.process.Done():
+		select {
+		case r := <-e.slot.API.InitError(): // it said why before it ended
+			return said(r)
+		default:
+			return e.exitFailure(out.RequestID)
+		}
+	case <-limit.C:
+		return &initFailure{timedOut, fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds: the runtime never asked for an event", out.RequestID, s.InitTime.Seconds())}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// exitFailure is what Lambda answers for a runtime that ended.
+func (e *environment) exitFailure(requestID string) *initFailure {
+	x := e.process.Exit()
+	switch {
+	case x.OOM:
+		return &initFailure{"Runtime.OutOfMemory", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed; it used more than %d MB", requestID, e.generation.config.MemorySize)}
+	case x.Signal != 0:
+		return &initFailure{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: %v", requestID, x.Signal)}
+	case x.Code != 0:
+		return &initFailure{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: exit status %d", requestID, x.Code)}
+	}
+	return &initFailure{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited without providing a reason", requestID)}
+}
+
+// failurePayload is the body by which Lambda reports a failure that the function itself could not.
+func failurePayload(kind, format string, args ...any) []byte {
+	b, _ := json.Marshal(struct { // two strings: it cannot fail
+		Message string `json:"errorMessage"`
+		Type    string `json:"errorType"`
+	}{fmt.Sprintf(format, args...), kind})
+	return b
+}
+
+// say writes to the environment's log. What it is given is the buffer for the next time.
+func (e *environment) say(line []byte) {
+	e.line = line
+	_, _ = e.log.Write(line) // it takes everything
+}
+
+// long is the duration of an execution beside which reading its control group's counters does not count. That takes
+// some 50 µs; it is much more than an execution waits for a processor when there are many.
+const long = 100 * time.Millisecond
+
+// report ends the log of an invocation. The memory used is in it if somebody looks, or if to read it costs nothing in
+// comparison.
+func (e *environment) report(r *report, looked bool) {
+	r.memory = e.generation.config.MemorySize
+	if e.process != nil && (looked || r.init > 0 || r.took >= long || e.log.to.followed()) {
+		if u, err := e.process.Usage(); err == nil {
+			r.used = u.MaxMemory
+		}
+	}
+	e.log.flush()
+	e.say(r.appendTo(e.line[:0]))
+}
+
+// retire ends an environment behind the caller's back: what it takes is on nobody's path.
+func (s *Service) retire(e *environment) {
+	s.background("end environment "+e.id, func() error {
+		err := e.undo.Close()
+		f := e.generation.version.function
+		f.mu.Lock()
+		delete(f.environments, e)
+		f.mu.Unlock()
+		if e.id != "" {
+			s.Events.Publish(events.Event{Type: events.EnvEnded, Function: f.name, Version: e.generation.version.name, Env: e.id})
+		}
+		return err
+	})
+}
+
+// reservedVariables are set by Lambda and cannot be changed. The values are those that are the same for all functions.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+var reservedVariables = map[string]string{
+	"AWS_EXECUTION_ENV":              "",
+	"AWS_REGION":                     "",
+	"AWS_DEFAULT_REGION":             "",
+	"AWS_LAMBDA_RUNTIME_API":         "",
+	"LAMBDA_TASK_ROOT":               "/var/task",
+	"LAMBDA_RUNTIME_DIR":             "/var/runtime",
+	"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+	"_HANDLER":                       "",
+}
+
+// isReserved tells whether a variable is Lambda's own. The keys belong to the execution role, which the lab does not
+// play.
+func isReserved(name string) bool {
+	switch name {
+	case "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "_X_AMZN_TRACE_ID":
+		return true
+	}
+	_, ours := reservedVariables[name]
+	return ours || strings.HasPrefix(name, "AWS_LAMBDA_")
+}
+
+// defaultVariables are set by Lambda and may be changed.
+var defaultVariables = map[string]string{
+	"TZ": ":UTC", "LANG": "en_US.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
+	"LD_LIBRARY_PATH": "/var/task:/var/task/lib:/opt/lib",
+}
+
+// variables is what the environment's process finds in its own environment.
+func (s *Service) variables(e *environment) []string {
+	c := &e.generation.config
+	v := maps.Clone(defaultVariables)
+	maps.Copy(v, c.Environment)
+	maps.Copy(v, reservedVariables)
+	v["AWS_REGION"], v["AWS_DEFAULT_REGION"] = s.Region, s.Region
+	v["AWS_LAMBDA_RUNTIME_API"] = e.slot.APIAddress.String()
+	v["AWS_LAMBDA_FUNCTION_NAME"] = c.FunctionName
+	v["AWS_LAMBDA_FUNCTION_VERSION"] = c.Version
+	v["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = strconv.Itoa(c.MemorySize)
+	v["AWS_LAMBDA_LOG_GROUP_NAME"] = "/aws/lambda/" + c.FunctionName
+	v["AWS_LAMBDA_LOG_STREAM_NAME"] = "[" + c.Version + "]" + e.id
+	v["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + c.Runtime
+	v["_HANDLER"] = c.Handler
+	list := make([]string, 0, len(v))
+	for name, value := range v {
+		list = append(list, name+"="+value)
+	}
+	slices.Sort(list)
+	return list
+}

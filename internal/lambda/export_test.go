@@ -1,0 +1,39 @@
+package lambda
+
+import (
+	"enilab/internal/netns"
+	"enilab/sandbox"
+)
+
+// HoldENIs makes whoever asks for a Hyperplane ENI wait until release.
+func (s *Service) HoldENIs() (release func()) {
+	s.shared.mu.Lock()
+	return s.shared.mu.Unlock
+}
+
+// Inside is what tests see of an environment that people do not.
+type Inside struct {
+	EnvironmentInfo
+	NS    *netns.NS
+	PID   int
+	Log   *sandbox.LogTail
+	Ended <-chan struct{}
+}
+
+// Idle lists a function's idle environments with their insides.
+func (s *Service) Idle(function string) (list []Inside) {
+	for _, info := range s.IdleEnvironments(function) {
+		f, err := s.lookup(function)
+		if err != nil {
+			return nil
+		}
+		f.mu.Lock()
+		for _, e := range f.latest.idle {
+			if e.id == info.ID {
+				list = append(list, Inside{info, e.slot.NS(), e.process.Pid(), &e.log.LogTail, e.process.Done()})
+			}
+		}
+		f.mu.Unlock()
+	}
+	return list
+}

@@ -1,0 +1,46 @@
+package lambda
+
+import (
+	"errors"
+	"sync"
+)
+
+// generation is what environments of a version are made from: code, settings and network. It does not change; an update
+// makes a new one, and the old one serves until then: make before break. Its network and code are released with its last
+// user: the version itself, or an environment.
+type generation struct {
+	version *version
+	config  FunctionConfiguration
+	code    *archive
+	network network
+
+	mu    sync.Mutex // guards users
+	users int
+}
+
+// newGeneration is held for its version. It holds the code.
+func newGeneration(v *version, c change, n network) *generation {
+	c.code.hold().source.run(c.code.Code)
+	return &generation{version: v, config: c.config, code: c.code, network: n, users: 1}
+}
+
+func (g *generation) hold() {
+	g.mu.Lock()
+	g.users++
+	g.mu.Unlock()
+}
+
+// drop gives one use back; with the last one the network and the code go. A nil *generation has none.
+func (g *generation) drop() error {
+	if g == nil {
+		return nil
+	}
+	g.mu.Lock()
+	g.users--
+	last := g.users == 0
+	g.mu.Unlock()
+	if !last {
+		return nil
+	}
+	return errors.Join(g.network.release(), g.code.source.rest(g.code.Code), g.code.drop())
+}

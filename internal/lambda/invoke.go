@@ -1,0 +1,291 @@
+package lambda
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"enilab/internal/events"
+	"enilab/sandbox"
+
+	"github.com/google/uuid"
+)
+
+// Invoke hands an event to a function. It waits for the answer unless in.Type says otherwise. A function that fails is
+// no error here: FunctionError then says so. An environment that is idle serves, else a new one is made.
+func (s *Service) Invoke(ctx context.Context, in InvokeInput) (InvokeOutput, error) {
+	id := uuid.NewString()
+	switch in.Type {
+	case "", RequestResponse:
+		return s.invoke(ctx, in, id)
+	case DryRun:
+		v, err := s.invokable(&in, maxEvent)
+		if err != nil {
+			return InvokeOutput{RequestID: id}, err
+		}
+		return InvokeOutput{RequestID: id, ExecutedVersion: v.name}, nil
+	case EventInvocation:
+		out := InvokeOutput{RequestID: id}
+		done, err := s.control()
+		if err != nil {
+			return out, err
+		}
+		defer done()
+		v, err := s.invokable(&in, maxAsyncEvent)
+		if err != nil {
+			return out, err
+		}
+		out.ExecutedVersion = v.name
+		now := time.Now()
+		return out, s.accept(v, &asyncEvent{
+			ID: id, Function: v.function.name, Qualifier: v.name, Payload: in.Payload, ClientContext: in.ClientContext, Accepted: now.UTC(), due: now,
+		})
+	}
+	return InvokeOutput{RequestID: id}, refuse(ValidationException, "1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]", in.Type)
+}
+
+// invokable finds the version to invoke, if it can be invoked with this event at all. A function that is idle can be,
+// after a while.
+func (s *Service) invokable(in *InvokeInput, most int) (*version, error) {
+	v, err := s.version(in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEvent(in, most); err != nil {
+		return nil, err
+	}
+	v.function.mu.Lock()
+	defer v.function.mu.Unlock()
+	if v.current == nil && v.config.State != Inactive {
+		return nil, s.notReadyLocked(v)
+	}
+	return v, nil
+}
+
+// checkEvent refuses what is no event. None is an empty one.
+func checkEvent(in *InvokeInput, most int) error {
+	switch {
+	case len(in.Payload) > most:
+		return refuse(RequestTooLarge, "%d byte payload is too large for the %s invocation type (limit %d bytes)", len(in.Payload), cmp.Or(in.Type, RequestResponse), most)
+	case len(in.Payload) == 0:
+		in.Payload = []byte("{}")
+	case !json.Valid(in.Payload):
+		return refuse(InvalidRequestContent, "Could not parse request body into json: the event for %s is no JSON", in.FunctionName)
+	}
+	return nil
+}
+
+// invoke is one execution, from the event to the answer.
+func (s *Service) invoke(ctx context.Context, in InvokeInput, id string) (InvokeOutput, error) {
+	out := InvokeOutput{RequestID: id, Timeline: sandbox.Begin()}
+	defer out.Timeline.End()
+	if err := checkEvent(&in, maxEvent); err != nil {
+		return out, err
+	}
+	ctx, done, err := s.call(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer done()
+	v, err := s.version(in.FunctionName)
+	if err != nil {
+		return out, err
+	}
+	out.ExecutedVersion = v.name
+	common, err := s.load.enter(v.function)
+	if err != nil {
+		return out, err
+	}
+	defer s.load.leave(v.function, common)
+	for {
+		e, g, err := s.take(v, in.Fresh, out.Timeline)
+		if err != nil {
+			return out, err
+		}
+		warm := e != nil
+		if !warm {
+			e, err = s.start(ctx, g, in, &out)
+			if dropped := g.drop(); dropped != nil {
+				s.Log.Warn("release the network", "function", v.function.name, "error", dropped)
+			}
+			if err != nil {
+				v.leave()
+			}
+			if failed := (*initFailure)(nil); errors.As(err, &failed) {
+				return out, nil // out says how
+			}
+			if err != nil {
+				return out, err
+			}
+		}
+		out.Environment = e.id
+		healthy, err := s.serve(ctx, e, in, &out)
+		if s.give(e, healthy) {
+			return out, err
+		}
+		s.retire(e)
+		switch {
+		case !errors.Is(err, errUntouched):
+			return out, err
+		case !warm:
+			return out, nil
+		}
+		out.FunctionError, out.Payload, out.Timeline.Spans = "", nil, nil // it was ending when it was taken: another one serves
+	}
+}
+
+// unhandled is the one value of X-Amz-Function-Error that today's runtimes cause.
+const unhandled = "Unhandled"
+
+// take finds an idle environment; without one it returns the generation to start one of, held for the caller. Either
+// way an execution has begun.
+func (s *Service) take(v *version, fresh bool, t *sandbox.Timeline) (e *environment, g *generation, err error) {
+	f := v.function
+	f.mu.Lock()
+	if v.current == nil {
+		defer f.mu.Unlock()
+		if v.config.State == Inactive && v.next == nil && !v.goneLocked() {
+			return nil, nil, s.awakenLocked(v)
+		}
+		return nil, nil, s.notReadyLocked(v)
+	}
+	var dead []*environment
+	for n := len(v.idle); n > 0 && e == nil && !fresh; n-- {
+		last := v.idle[n-1]
+		v.idle = v.idle[:n-1]
+		select {
+		case <-last.process.Done(): // it ended while it was idle
+			dead = append(dead, last)
+		default:
+			e = last
+		}
+	}
+	if e == nil {
+		g = v.current
+		g.hold()
+	} else {
+		e.state = EnvironmentBusy
+	}
+	v.running++
+	v.used = t.Began
+	f.mu.Unlock()
+	for _, d := range dead {
+		s.retire(d)
+	}
+	if e != nil {
+		t.Spans = append(t.Spans, sandbox.Span{Name: string(sandbox.PhasePlace), Kind: sandbox.Measured, Took: time.Since(t.Began)})
+	}
+	return e, g, nil
+}
+
+// leave ends an execution that had no environment.
+func (v *version) leave() {
+	v.function.mu.Lock()
+	v.running--
+	v.function.mu.Unlock()
+}
+
+// give ends an execution and makes its environment idle, unless that is not healthy or its version has moved on.
+func (s *Service) give(e *environment, healthy bool) bool {
+	v := e.generation.version
+	now := time.Now()
+	v.function.mu.Lock()
+	defer v.function.mu.Unlock()
+	v.running--
+	v.used, e.used = now, now
+	if !healthy || v.current != e.generation {
+		e.state = EnvironmentEnding
+		return false
+	}
+	e.state = EnvironmentIdle
+	v.idle = append(v.idle, e)
+	return true
+}
+
+// RetireIdle ends a function's idle environments, as Lambda does after a while.
+func (s *Service) RetireIdle(name string) {
+	v, err := s.version(name)
+	if err != nil {
+		return
+	}
+	v.function.mu.Lock()
+	defer v.function.mu.Unlock()
+	for _, e := range v.idle {
+		s.retire(e)
+	}
+	v.idle = nil
+}
+
+// serve hands over the event and waits. An environment that is not healthy afterwards must not be used again. The error
+// is errUntouched if it ended before it got the event.
+func (s *Service) serve(ctx context.Context, e *environment, in InvokeInput, out *InvokeOutput) (healthy bool, err error) {
+	c := &e.generation.config
+	e.log.Reset()
+	e.say(appendStart(e.line[:0], out.RequestID, c.Version))
+	event := sandbox.Event{
+		RequestID: out.RequestID, FunctionARN: c.FunctionARN, ClientContext: in.ClientContext, Payload: in.Payload,
+		Deadline: time.Now().Add(c.Timeout), Exited: e.process.Done(),
+	}
+	timed, cancel := context.WithDeadline(ctx, event.Deadline)
+	defer cancel()
+	var result sandbox.Result
+	_ = out.Timeline.Run(sandbox.PhaseInvoke, func() error {
+		result, err = e.slot.API.Invoke(timed, event)
+		return nil
+	})
+	if err == nil {
+		e.process.Drain()
+	}
+	r := report{requestID: out.RequestID, took: out.Timeline.Took(sandbox.PhaseInvoke), init: out.Timeline.Took(sandbox.PhaseInit)}
+	defer func() {
+		e.report(&r, in.LogTail)
+		if in.LogTail {
+			out.LogTail = e.log.Tail()
+		}
+	}()
+	switch {
+	case err == nil:
+		out.Payload = result.Payload
+		if result.Error != nil {
+			out.FunctionError, r.status, r.errorType = unhandled, "error", result.Error.Type
+		}
+		return true, nil
+	case errors.Is(err, sandbox.ErrExited):
+		failed := e.exitFailure(out.RequestID)
+		out.FunctionError, out.Payload = unhandled, failurePayload(failed.kind, "%s", failed.message)
+		e.log.flush()
+		e.say(append(append(append(append(e.line[:0], failed.message...), '\n'), failed.kind...), '\n'))
+		r.status, r.errorType = "error", failed.kind
+		if !e.spent() {
+			return false, errUntouched
+		}
+		return false, nil
+	case ctx.Err() != nil: // the caller went away; nobody knows what the function still does
+		r.status = "error"
+		return false, context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
+		out.FunctionError = unhandled
+		out.Payload = failurePayload(timedOut, "RequestId: %s Error: Task timed out after %.2f seconds", out.RequestID, c.Timeout.Seconds())
+		e.log.flush()
+		e.say(fmt.Appendf(e.line[:0], "%s %s Task timed out after %.2f seconds\n\n", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), out.RequestID, c.Timeout.Seconds()))
+		r.status = "timeout"
+		s.Events.Publish(events.Event{Type: events.InvokeTimeout, Function: c.FunctionName, Version: c.Version, Env: e.id, Name: out.RequestID})
+		return false, nil
+	}
+	r.status = "error"
+	return false, refuse(ServiceException, "invoke %s: %w", c.FunctionName, err)
+}
+
+var errUntouched = errors.New("the runtime exited before it got the event")
+
+// spent tells, of an environment whose event was given up, whether the runtime had got it: then, and only then, the
+// Runtime API takes no other.
+func (e *environment) spent() bool {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := e.slot.API.Invoke(over, sandbox.Event{RequestID: e.id})
+	return errors.Is(err, sandbox.ErrBusy)
+}

@@ -1,0 +1,90 @@
+package lambda
+
+import (
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Limits of the Lambda API. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const (
+	minMemory, maxMemory, defaultMemory    = 128, 10_240, 128 // MB
+	minTimeout, maxTimeout, defaultTimeout = time.Second, 15 * time.Minute, 3 * time.Second
+	maxEnvironment                         = 4096    // bytes of all variables together
+	maxEvent                               = 6 << 20 // bytes of a synchronous event
+	maxDescription                         = 256     // characters
+	defaultStorage                         = 512     // MB in /tmp
+)
+
+// The runtimes that bring no language: the code's own bootstrap is the runtime.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+var runtimes = []string{"provided.al2023", "provided.al2"}
+
+// architecture is this machine's, in Lambda's words.
+func architecture() string {
+	if runtime.GOARCH == "amd64" {
+		return "x86_64"
+	}
+	return runtime.GOARCH
+}
+
+func (c FunctionConfiguration) check() error {
+	if c.Role != "" {
+		if err := CheckRoleARN(c.Role); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !slices.Contains(runtimes, c.Runtime):
+		return refuse(InvalidParameterValue, "Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: %v; the lab has no language runtimes: put a bootstrap that starts yours into the archive", c.Runtime, runtimes)
+	case c.Architecture != architecture():
+		return refuse(InvalidParameterValue, "architecture %q: this machine is %s, and the lab runs code on it as it is", c.Architecture, architecture())
+	case c.PackageType != "Zip":
+		return refuse(InvalidParameterValue, "package type %q: the lab takes Zip archives only", c.PackageType)
+	case len([]rune(c.Description)) > maxDescription:
+		return refuse(InvalidParameterValue, "the description has %d characters; %d are allowed", len([]rune(c.Description)), maxDescription)
+	case c.MemorySize < minMemory || c.MemorySize > maxMemory:
+		return refuse(InvalidParameterValue, "memory size %d MB: it must be %d to %d", c.MemorySize, minMemory, maxMemory)
+	case c.EphemeralStorage != defaultStorage:
+		return refuse(InvalidParameterValue, "ephemeral storage %d MB: environments are made ahead of time with %d MB in /tmp, and with nothing else", c.EphemeralStorage, defaultStorage)
+	case c.Timeout < minTimeout || c.Timeout > maxTimeout:
+		return refuse(InvalidParameterValue, "timeout %v: it must be %v to %v", c.Timeout, minTimeout, maxTimeout)
+	case !slices.Contains(Modes, c.Mode):
+		return refuse(InvalidParameterValue, "mode %q: it must be one of %v", c.Mode, Modes)
+	}
+	size := 0
+	for name, value := range c.Environment {
+		size += len(name) + len(value)
+		if !isVariableName(name) || strings.ContainsRune(value, 0) {
+			return refuse(InvalidParameterValue, "environment variable %q: a name has letters, digits and '_', starts with a letter and has at least two; a value has no NUL", name)
+		}
+		if isReserved(name) {
+			return refuse(InvalidParameterValue, "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s", name)
+		}
+	}
+	if size > maxEnvironment {
+		return refuse(InvalidParameterValue, "environment variables have %d bytes together; %d are allowed", size, maxEnvironment)
+	}
+	return nil
+}
+
+// CheckRoleARN refuses what cannot be a role's ARN. The control plane does without a role where none is given; who may
+// not, asks here.
+func CheckRoleARN(arn string) error {
+	if !isRoleARN(arn) {
+		return refuse(ValidationException, "1 validation error detected: Value '%s' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+", arn)
+	}
+	return nil
+}
+
+// vet checks what the configuration needs of others: a role that exists and that may do what Lambda will do in its
+// name.
+func (s *Service) vet(c FunctionConfiguration) error {
+	if c.Role != "" && s.RoleExists != nil {
+		if err := s.RoleExists(c.Role); err != nil {
+			return &Error{Code: InvalidParameterValue, Message: "The role defined for the function cannot be assumed by Lambda.", cause: err}
+		}
+	}
+	return s.checkRole(c)
+}

@@ -1,0 +1,127 @@
+package realm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/containernetworking/plugins/pkg/netlinksafe"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// RunDir is the realm's own /run, in memory: for pins, locks and whatever else the lab has to put somewhere.
+const RunDir = "/run"
+
+// Inside is what the first process of a realm knows of the world outside.
+type Inside struct {
+	Result *os.File // what is written here reaches Config.Result
+	PID    string   // its own process id as people outside see it
+}
+
+// Command is what people outside put before a command to have it run with the realm's mounts and rights.
+func (in *Inside) Command() string {
+	if Rootless() {
+		return "nsenter -t " + in.PID + " -U --preserve-credentials -m"
+	}
+	return "sudo nsenter -t " + in.PID + " -m"
+}
+
+// Watch calls end once the outside has told the inside to end, or has itself ended. A keeper's life hangs on nobody.
+func Watch(end func()) {
+	if os.Getpid() != 1 || isSocket(keeperFD) {
+		return // if it is neither, Enter says so
+	}
+	life := os.NewFile(lifeFD, "life")
+	go func() {
+		_, _ = life.Read(make([]byte, 1)) // nothing is ever written
+		end()
+	}()
+}
+
+// Enter makes the world ready around the first process of a new realm. Mounts made from now on are seen by nobody
+// outside.
+func Enter() (*Inside, error) {
+	if os.Getpid() != 1 {
+		return nil, errors.New("realm: this is not the first process of a realm; start the verb without " + Arg)
+	}
+	// The lab's processes inherit nothing: neither these pipes nor what the caller has left open.
+	if err := inheritNothing(); err != nil {
+		return nil, err
+	}
+	pid, err := os.Readlink("/proc/self") // of the host's /proc, before the realm's own covers it
+	if err != nil {
+		return nil, fmt.Errorf("realm: %w", err)
+	}
+	for _, m := range []struct {
+		source, target, kind string
+		flags                uintptr
+		data                 string
+	}{
+		{"", "/", "", unix.MS_REC | unix.MS_PRIVATE, ""},
+		{"proc", "/proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
+		{"tmpfs", RunDir, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=755"},
+	} {
+		err := unix.Mount(m.source, m.target, m.kind, m.flags, m.data)
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+			return nil, fmt.Errorf("%w: mount %s on %s: %v; use sudo, or in a container --privileged", ErrNoRights, m.kind, m.target, err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("realm: mount %s on %s: %w", m.kind, m.target, err)
+		}
+	}
+	handle, err := netlinksafe.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("realm: netlink: %w", err)
+	}
+	defer handle.Close()
+	if err := handle.LinkSetUp(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 1}}); err != nil {
+		return nil, fmt.Errorf("realm: lo up: %w", err)
+	}
+	if err := raiseFileLimit(); err != nil {
+		return nil, err
+	}
+	return &Inside{os.NewFile(resultFD, "result"), pid}, nil
+}
+
+// Join makes the daemon ready that a keeper has started: its children inherit nothing of what it was passed, and it may
+// open as many files as its user may.
+func Join() error {
+	if !kept() {
+		return errors.New("realm: this is not a keeper's daemon; 'enilab up' starts one")
+	}
+	if err := inheritNothing(); err != nil {
+		return err
+	}
+	return raiseFileLimit()
+}
+
+// kept tells whether this process is in a realm that has a keeper, and not itself that.
+func kept() bool {
+	line, err := os.ReadFile("/proc/1/cmdline")
+	args := bytes.Split(line, []byte{0})
+	return err == nil && os.Getpid() != 1 && len(args) > 2 && string(args[1]) == Arg && string(args[2]) == KeepVerb
+}
+
+// inheritNothing keeps all descriptors but the standard ones from programs that this one starts.
+func inheritNothing() error {
+	if err := unix.CloseRange(resultFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("realm: close_range: %w", err)
+	}
+	return nil
+}
+
+// raiseFileLimit lifts the soft limit of open files to the hard one: a slot takes three.
+func raiseFileLimit() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("realm: limit of open files: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("realm: raise the limit of open files to %d: %w", limit.Max, err)
+	}
+	return nil
+}

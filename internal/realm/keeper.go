@@ -1,0 +1,264 @@
+package realm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// keeperVerb is that of a keeper's Lab: who owns what the lab makes.
+const keeperVerb = "up"
+
+// Errors that a caller may branch on.
+var (
+	ErrNoKeeper    = errors.New("no keeper lives")
+	ErrKeeperAlive = errors.New("a keeper lives already")
+)
+
+// Keeper is the first process of a realm that stays up, as seen from outside.
+type Keeper struct {
+	dir  string
+	pid  int
+	lab  Lab
+	done chan struct{} // closed when this process has waited for it; nil if it is no child of ours
+}
+
+// DaemonStatus is how the daemon is that a keeper has started.
+type DaemonStatus struct {
+	Alive   bool      `json:"alive"`
+	PID     int       `json:"pid,omitempty"` // in the caller's pid namespace; 0 if it is not alive, or not to be seen there
+	Starts  int       `json:"starts"`        // so many daemons have been started
+	Started time.Time `json:"started"`       // the last of them
+	Exit    string    `json:"exit,omitempty"`
+	Code    int       `json:"code,omitempty"` // of its end; 128 and the signal's number as shells have it
+}
+
+// OpenKeeper finds the keeper whose socket is in dir; ErrNoKeeper if none lives, nor anything of the realm that one had.
+func OpenKeeper(dir string) (*Keeper, error) {
+	k := &Keeper{dir: dir}
+	err := k.hello(context.Background())
+	if errors.Is(err, ErrNoKeeper) {
+		if endErr := awaitEnd(dir); endErr != nil {
+			err = endErr
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("realm: %w", err)
+	}
+	return k, nil
+}
+
+// awaitEnd returns when the last keeper there has ended. It closes its socket first, then the kernel ends its realm, and
+// only then is it dead to whoever removes control groups.
+func awaitEnd(dir string) error {
+	name, err := os.ReadFile(ownerIn(dir))
+	if err != nil {
+		return nil //nolint:nilerr // it is gone, or has made nothing
+	}
+	lab, err := ParseLab(string(name))
+	if err != nil {
+		return nil //nolint:nilerr // half written: it has made nothing
+	}
+	process := (&Keeper{pid: lab.PID, lab: lab}).process()
+	if process == nil {
+		return nil
+	}
+	defer process.Close()
+	if ns, err := pidNamespace(); err != nil || ns != lab.PIDNS {
+		return err // of other namespaces nothing is known here
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), clientPatience)
+	defer cancel()
+	if err := waitEnd(ctx, process); err != nil {
+		return fmt.Errorf("the keeper, process %d, does not end: %w", lab.PID, err)
+	}
+	return nil
+}
+
+// hello learns who the keeper is. It cannot know that itself: its own pid is 1. The first who asks tells it how it is
+// called outside, and that is its name for all, in whatever pid namespace they are.
+func (k *Keeper) hello(ctx context.Context) error {
+	for tell := ""; ; tell = k.lab.String() {
+		a, files, err := k.call(ctx, request{Do: doStatus, Lab: tell})
+		if err != nil {
+			return err
+		}
+		k.pid, err = pidOf(files[0])
+		closeAll(files)
+		if err != nil {
+			return err
+		}
+		if a.Lab != "" {
+			k.lab, err = ParseLab(a.Lab)
+			return err
+		}
+		if k.lab, err = labOf(keeperVerb, k.pid); err != nil {
+			return fmt.Errorf("name the keeper: %w", err)
+		}
+	}
+}
+
+// PID is the keeper's in the caller's pid namespace; 0 if it cannot be seen there.
+func (k *Keeper) PID() int { return max(k.pid, 0) }
+
+// Lab names the keeper as the owner of what outlives it.
+func (k *Keeper) Lab() Lab { return k.lab }
+
+// Start starts the daemon: this program with Arg and args inside the realm, with files as descriptors from 3 on. It is an
+// error if one lives.
+func (k *Keeper) Start(ctx context.Context, args []string, files ...*os.File) error {
+	program, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return fmt.Errorf("realm: start the daemon: %w", err)
+	}
+	defer program.Close()
+	_, passed, err := k.call(ctx, request{Do: doStart, Args: args}, append([]*os.File{program}, files...)...)
+	closeAll(passed)
+	if err != nil {
+		return fmt.Errorf("realm: start the daemon: %w", err)
+	}
+	return nil
+}
+
+// Daemon tells how the daemon is.
+func (k *Keeper) Daemon() (DaemonStatus, error) {
+	status, process, err := k.daemon(context.Background())
+	process.Close() //nolint:errcheck // nil-safe; a pidfd
+	return status, err
+}
+
+// daemon returns the live daemon's pidfd as well.
+func (k *Keeper) daemon(ctx context.Context) (status DaemonStatus, process *os.File, err error) {
+	a, files, err := k.call(ctx, request{Do: doStatus})
+	if err != nil {
+		return status, nil, fmt.Errorf("realm: %w", err)
+	}
+	files[0].Close() //nolint:errcheck // a pidfd
+	if a.Daemon.Alive {
+		process = files[1]
+		pid, err := pidOf(process)
+		if err != nil {
+			process.Close() //nolint:errcheck // a pidfd
+			return status, nil, fmt.Errorf("realm: daemon: %w", err)
+		}
+		a.Daemon.PID = max(pid, 0)
+	}
+	return a.Daemon, process, nil
+}
+
+// WaitDaemon returns when no daemon lives.
+func (k *Keeper) WaitDaemon(ctx context.Context) error {
+	status, process, err := k.daemon(ctx)
+	if errors.Is(err, ErrNoKeeper) {
+		return nil // it went with the realm
+	}
+	if err != nil || !status.Alive {
+		return err
+	}
+	defer process.Close()
+	return waitEnd(ctx, process)
+}
+
+// Stop ends the keeper and with it all of its realm, and returns when they have ended.
+func (k *Keeper) Stop(ctx context.Context) error {
+	process := k.process()
+	_, files, err := k.call(ctx, request{Do: doStop})
+	if process == nil && err == nil {
+		process, files = files[0], files[1:]
+	}
+	closeAll(files)
+	if process != nil {
+		defer process.Close()
+		// There is nothing that it would have to do first. One in another pid namespace can only be asked.
+		if killErr := kill(process); killErr != nil && err != nil {
+			return fmt.Errorf("realm: keeper: %w", errors.Join(err, killErr))
+		}
+		if err := waitEnd(ctx, process); err != nil {
+			return fmt.Errorf("realm: the keeper, process %d, has not ended: %w", k.pid, err)
+		}
+	} else if !errors.Is(err, ErrNoKeeper) {
+		return fmt.Errorf("realm: keeper: %w", err)
+	}
+	if k.done != nil {
+		<-k.done
+	}
+	for _, path := range []string{socketIn(k.dir), ownerIn(k.dir)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("realm: keeper: %w", err)
+		}
+	}
+	return nil
+}
+
+// process holds on to the keeper's process; nil if it is gone or cannot be seen from here.
+func (k *Keeper) process() *os.File {
+	if k.pid <= 0 {
+		return nil
+	}
+	process, err := openProcess(k.pid)
+	if err != nil {
+		return nil
+	}
+	// One whose first thread has ended has no start time, and may still be ending its realm.
+	if start, err := startTime(k.pid); err == nil && start != k.lab.Start { // another has its id now
+		process.Close() //nolint:errcheck // a pidfd
+		return nil
+	}
+	return process
+}
+
+// call asks the keeper. On success the first file is its pidfd, the second a live daemon's.
+func (k *Keeper) call(ctx context.Context, r request, files ...*os.File) (a answer, passed []*os.File, err error) {
+	path := socketIn(k.dir)
+	const most = len(syscall.RawSockaddrUnix{}.Path) - 1
+	if len(path) > most {
+		return a, nil, fmt.Errorf("%s is too long a path for a socket, by %d bytes; ENILAB_HOME names a directory with a shorter one", path, len(path)-most)
+	}
+	c, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: path, Net: "unixpacket"})
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return a, nil, fmt.Errorf("%w at %s", ErrNoKeeper, path)
+	}
+	if err != nil {
+		return a, nil, err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(clientPatience)); err != nil {
+		return a, nil, err
+	}
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })() // it may be closed
+	if err = send(c, r, files...); err == nil {
+		passed, err = receive(c, &a)
+	}
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return a, nil, context.Cause(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return a, nil, fmt.Errorf("the keeper%s does not answer at %s", k.wayOut(c), path)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return a, nil, fmt.Errorf("%w at %s: it has just ended", ErrNoKeeper, path)
+	case err != nil:
+		return a, nil, fmt.Errorf("keeper at %s: %w", path, err)
+	case a.Error != "":
+		closeAll(passed)
+		return a, nil, errors.New(a.Error)
+	case len(passed) == 0 || a.Daemon.Alive && len(passed) < 2:
+		closeAll(passed)
+		return a, nil, fmt.Errorf("keeper at %s: it answers without its pidfd", path)
+	}
+	return a, passed, nil
+}
+
+// wayOut names the process behind a connection, for people to end.
+func (k *Keeper) wayOut(c *net.UnixConn) string {
+	cred, err := peer(c)
+	if err != nil || cred.Pid <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (process %d; 'kill -9 %d' ends it and its lab)", cred.Pid, cred.Pid)
+}

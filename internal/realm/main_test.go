@@ -1,0 +1,122 @@
+package realm_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"enilab/internal/realm"
+)
+
+// Arguments that make this test program something else.
+const (
+	serveArg = "serve" // a daemon that does as its clients say
+	crashArg = "crash" // a daemon that ends at once
+	startArg = "__start"
+	runArg   = "run" // the inside of Run
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 {
+		var err error
+		switch os.Args[1] + " " + os.Args[2] {
+		case realm.Arg + " " + realm.KeepVerb:
+			realm.Watch(func() { os.Exit(9) }) // as cmd/enilab does with every verb inside
+			var in *realm.Inside
+			if in, err = realm.Enter(); err == nil {
+				err = realm.Keep(in)
+			}
+		case realm.Arg + " " + serveArg:
+			realm.Watch(func() { os.Exit(9) })
+			if err = realm.Join(); err == nil {
+				err = serve()
+			}
+		case realm.Arg + " " + crashArg:
+			os.Exit(7)
+		case realm.Arg + " " + runArg:
+			var in *realm.Inside
+			if in, err = realm.Enter(); err == nil {
+				ended := make(chan struct{})
+				realm.Watch(func() { close(ended) })
+				fmt.Fprint(in.Result, in.PID)
+				in.Result.Close()
+				<-ended
+				os.Exit(5)
+			}
+		case startArg + " " + startArg:
+			_, err = realm.StartKeeper(context.Background(), realm.KeeperConfig{Dir: os.Args[3], Name: "test"})
+		default:
+			os.Exit(m.Run())
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// serve obeys lines from the listener that was passed: "sh SCRIPT", "start SCRIPT", "reap PID…", "exit CODE".
+func serve() error {
+	l, err := net.FileListener(os.NewFile(3, "listener"))
+	if err != nil {
+		return err
+	}
+	fmt.Println("the daemon serves")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer c.Close()
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			fmt.Fprint(c, obey(strings.TrimSpace(line)))
+		}()
+	}
+}
+
+func obey(line string) string {
+	verb, rest, _ := strings.Cut(line, " ")
+	switch verb {
+	case "sh":
+		out, err := exec.Command("sh", "-c", rest).CombinedOutput()
+		if err != nil {
+			return fmt.Sprintf("%s: %v", out, err)
+		}
+		return strings.TrimSpace(string(out))
+	case "start":
+		cmd := exec.Command("sh", "-c", rest)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			return err.Error()
+		}
+		return strconv.Itoa(cmd.Process.Pid)
+	case "reap":
+		var keep []int
+		for f := range strings.FieldsSeq(rest) {
+			pid, _ := strconv.Atoi(f)
+			keep = append(keep, pid)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		ended, err := realm.ReapOthers(ctx, keep)
+		if err != nil {
+			return err.Error()
+		}
+		return strings.Trim(fmt.Sprint(ended), "[]")
+	case "exit":
+		code, _ := strconv.Atoi(rest)
+		os.Exit(code)
+	}
+	return "what?"
+}

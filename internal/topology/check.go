@@ -1,0 +1,201 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// checker holds a decoded topology against itself: what refers to what, and what netlab says of the networks.
+type checker struct {
+	*Topology
+	errs   Errors
+	failed map[string]bool // paths
+
+	subnets, groups map[string]string // id → VPC
+}
+
+// pathOf names a value inside.
+func pathOf(keys ...string) string { return strings.Join(keys, ".") }
+
+// fail notes a problem at the value of that path or, if it was left out, at what it would be in.
+func (c *checker) fail(path, format string, args ...any) {
+	at, ok := c.where[path]
+	for p := path; !ok && p != ""; {
+		p = p[:max(strings.LastIndexAny(p, ".["), 0)]
+		at, ok = c.where[p]
+	}
+	if !ok {
+		at = position{1, 1}
+	}
+	c.errs = append(c.errs, Error{c.file, at.line, at.column, path, fmt.Sprintf(format, args...)})
+	c.note(path)
+}
+
+// note remembers that there is a problem with the value of a path, and so with all that it is in.
+func (c *checker) note(path string) {
+	for path != "" && !c.failed[path] {
+		c.failed[path] = true
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+}
+
+// hasFailed tells whether there is a problem with the value of a path already, or with what is in it.
+func (c *checker) hasFailed(path string) bool { return c.failed[path] }
+
+func newChecker(t *Topology, found Errors) *checker {
+	c := &checker{Topology: t, errs: found, failed: map[string]bool{}}
+	for _, e := range found {
+		c.note(e.Path)
+	}
+	return c
+}
+
+func (c *checker) check() {
+	c.subnets, c.groups = map[string]string{}, map[string]string{}
+	for _, v := range c.VPCs {
+		for _, s := range v.Subnets {
+			c.unique(c.subnets, "subnet", s.ID, v.ID, pathOf("vpcs", v.ID, "subnets", s.ID))
+			if at := pathOf("vpcs", v.ID, "subnets", s.ID, "az"); s.AZ != "" && !c.isZone(s.AZ) {
+				c.fail(at, "az: the availability zones of %s are %[1]sa to %[1]sf, not %q", c.Region, s.AZ)
+			}
+		}
+		for _, g := range v.SecurityGroups {
+			c.unique(c.groups, "security group", g.ID, v.ID, pathOf("vpcs", v.ID, "securityGroups", g.ID))
+		}
+	}
+	for _, v := range c.VPCs {
+		for _, g := range v.SecurityGroups {
+			at := pathOf("vpcs", v.ID, "securityGroups", g.ID)
+			c.rules(v, g.Ingress, "from", at+".ingress")
+			c.rules(v, g.Egress, "to", at+".egress")
+		}
+		for _, r := range v.Resources {
+			c.resource(v, r, pathOf("vpcs", v.ID, "resources", r.Name))
+		}
+	}
+	for _, r := range c.Roles {
+		for _, p := range r.Inline {
+			if at := pathOf("roles", r.Name, "inline", p.Name); (len(p.Actions) > 0) == (len(p.Statement) > 0) && !c.hasFailed(at) {
+				c.fail(at, "give either actions or a Statement")
+			}
+			for i, s := range p.Statement {
+				at := fmt.Sprintf("%s.Statement[%d]", pathOf("roles", r.Name, "inline", p.Name), i)
+				if (len(s.Action) > 0) == (len(s.NotAction) > 0) && !c.hasFailed(at) {
+					c.fail(at, "a statement has either an Action or a NotAction")
+				}
+				if (len(s.Resource) > 0) == (len(s.NotResource) > 0) && !c.hasFailed(at) {
+					c.fail(at, "a statement has either a Resource or a NotResource")
+				}
+			}
+		}
+	}
+	for _, f := range c.Functions {
+		c.function(f, pathOf("functions", f.Name))
+	}
+	c.network()
+}
+
+func (c *checker) unique(in map[string]string, kind, id, vpc, path string) {
+	if other, ok := in[id]; ok && other != vpc {
+		c.fail(path, "there is a %s %q in %s already; its id is unique in the whole lab", kind, id, other)
+		return
+	}
+	in[id] = vpc
+}
+
+func (c *checker) isZone(az string) bool {
+	letter, ok := strings.CutPrefix(az, c.Region)
+	return ok && len(letter) == 1 && 'a' <= letter[0] && letter[0] <= 'f'
+}
+
+// refer checks a reference to a subnet or group of a VPC.
+func (c *checker) refer(in map[string]string, kind, id, vpc, path string) bool {
+	switch home, ok := in[id]; {
+	case c.hasFailed(path):
+		return false
+	case !ok:
+		var known []string
+		for k, v := range in {
+			if v == vpc || vpc == "" {
+				known = append(known, k)
+			}
+		}
+		slices.Sort(known)
+		where := "in this lab"
+		if vpc != "" {
+			where = "in " + vpc
+		}
+		c.fail(path, "no %s %s %s%s", kind, clip(id), where, suggest(id, known))
+		return false
+	case home != vpc && vpc != "":
+		c.fail(path, "the %s %s is in %s, not in %s", kind, id, home, vpc)
+		return false
+	}
+	return true
+}
+
+func (c *checker) rules(v VPC, rules []Rule, word, path string) {
+	for i, r := range rules {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case c.hasFailed(at):
+			continue
+		case r.word != "" && r.word != word:
+			c.fail(at, "a rule here says %q, not %q", word, r.word)
+		case r.CIDR.IsValid() == (r.Group != ""):
+			c.fail(at, "give either a cidr or a group")
+		case r.Ports != Ports{} && (r.Protocol == "icmp" || r.Protocol == "all"):
+			c.fail(at, "protocol %s has no ports", r.Protocol)
+		case r.Group != "":
+			group := at
+			if _, ok := c.where[at+".group"]; ok {
+				group += ".group"
+			}
+			c.refer(c.groups, "security group", r.Group, v.ID, group)
+		}
+	}
+}
+
+func (c *checker) resource(v VPC, r Resource, at string) {
+	if r.Subnet != "" {
+		c.refer(c.subnets, "subnet", r.Subnet, v.ID, at+".subnet")
+	}
+	for i, id := range r.SecurityGroups {
+		c.refer(c.groups, "security group", id, v.ID, fmt.Sprintf("%s.securityGroups[%d]", at, i))
+	}
+	switch {
+	case c.hasFailed(at + ".serve"), c.hasFailed(at + ".command"):
+	case (r.Serve != "") == (len(r.Command) > 0):
+		c.fail(at+".command", "give either serve (whoami, redis) or a command")
+	case r.Data != nil && r.Serve != "redis":
+		c.fail(at+".data", "data is for serve: redis")
+	case r.Health != nil && r.Serve != "":
+		c.fail(at+".health", "health is for a command; the lab knows how to ask %s", r.Serve)
+	}
+	if h := r.Health; h != nil && (h.Port != 0) == (len(h.Command) > 0) && !c.hasFailed(at+".health") {
+		c.fail(at+".health", "give either a port or a command")
+	}
+}
+
+func (c *checker) function(f Function, at string) {
+	if f.Role != "" && f.Role != DefaultRole && !slices.ContainsFunc(c.Roles, func(r Role) bool { return r.Name == f.Role }) && !c.hasFailed(at+".role") {
+		var known []string
+		for _, r := range c.Roles {
+			known = append(known, r.Name)
+		}
+		c.fail(at+".role", "no role %s%s", clip(f.Role), suggest(f.Role, known))
+	}
+	if f.VPC == nil {
+		return
+	}
+	vpc := "" // that of the first subnet, to which all else belongs
+	for i, id := range f.VPC.Subnets {
+		if c.refer(c.subnets, "subnet", id, vpc, fmt.Sprintf("%s.vpc.subnets[%d]", at, i)) && vpc == "" {
+			vpc = c.subnets[id]
+		}
+	}
+	for i, id := range f.VPC.SecurityGroups {
+		c.refer(c.groups, "security group", id, vpc, fmt.Sprintf("%s.vpc.securityGroups[%d]", at, i))
+	}
+}

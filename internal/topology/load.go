@@ -1,0 +1,160 @@
+package topology
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+)
+
+// Suffix is how the name of a topology file ends.
+const Suffix = ".lab.yml"
+
+// maxSize bounds a file. A thousand functions take a tenth of it.
+const maxSize = 1 << 20
+
+// Load reads the topology in a file, or the one in a directory. What is wrong with its content is an [Errors].
+func Load(path string) (*Topology, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		path, err = Find(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("topology: %w", err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("topology: %w", err)
+	}
+	defer f.Close()
+	return Read(path, f)
+}
+
+// Find names the only topology file of a directory. Without one the error is an [fs.ErrNotExist].
+func Find(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), Suffix) && !e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "", fmt.Errorf("no *%s in %s: %w", Suffix, dir, fs.ErrNotExist)
+	case 1:
+		return filepath.Join(dir, names[0]), nil
+	}
+	return "", fmt.Errorf("%s has several topologies, name one: %s", dir, strings.Join(names, ", "))
+}
+
+// Read reads a topology from a stream, such as standard input. Messages call it name; its relative paths start from
+// name's directory.
+func Read(name string, r io.Reader) (*Topology, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("topology: read %s: %w", name, err)
+	}
+	return Parse(name, b)
+}
+
+// Parse reads a topology from memory. The error is an [Errors] with everything that is wrong.
+func Parse(name string, b []byte) (*Topology, error) {
+	d := &decoder{file: name, where: map[string]position{}, patterns: map[string]*regexp.Regexp{}, budget: maxValues}
+	t := &Topology{file: name, dir: filepath.Dir(name), where: d.where}
+	if root := d.parse(b); root != nil {
+		d.document(t, root)
+	} else {
+		defaults(reflect.ValueOf(t).Elem(), nil)
+	}
+	c := newChecker(t, d.errs)
+	c.check()
+	if err := c.errs.orNil(); err != nil {
+		return nil, err
+	}
+	t.complete()
+	return t, nil
+}
+
+// complete fills in the defaults that depend on other values, and makes paths independent of the file's place.
+func (t *Topology) complete() {
+	if t.Store != "" {
+		t.Store = t.resolve(t.Store)
+	}
+	for i := range t.VPCs {
+		for j := range t.VPCs[i].Subnets {
+			if s := &t.VPCs[i].Subnets[j]; s.AZ == "" {
+				s.AZ = t.Region + "a"
+			}
+		}
+	}
+	needed := false
+	for i := range t.Functions {
+		f := &t.Functions[i]
+		if f.Code.Path != "" {
+			f.Code.Path = t.resolve(f.Code.Path)
+		}
+		if f.Role == "" {
+			f.Role, needed = DefaultRole, true
+		}
+	}
+	for _, r := range t.Roles {
+		needed = needed && r.Name != DefaultRole
+	}
+	if needed {
+		t.Roles = append(t.Roles, defaultRole())
+	}
+}
+
+func (t *Topology) resolve(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(t.dir, path)
+}
+
+// CheckFiles looks for the functions' code: that it is there, and of the right kind. Without a Store, what is in the
+// function store is not looked for. The error is an [Errors].
+func (t *Topology) CheckFiles() error {
+	c := newChecker(t, nil)
+	for _, f := range t.Functions {
+		if f.Code.Key != "" && t.Store == "" {
+			continue
+		}
+		path := placeOf(f.Code, t.Store)
+		info, err := os.Stat(path)
+		at := pathOf("functions", f.Name, "code")
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && f.Code.Key != "":
+			c.fail(at, "no %s in the function store %s; 'make build' puts the examples into bin/functions", f.Code.Key, t.Store)
+		case errors.Is(err, fs.ErrNotExist):
+			c.fail(at, "there is no %s", path)
+		case err != nil:
+			c.fail(at, "%v", err)
+		case info.IsDir() && f.Code.Key != "":
+			c.fail(at, "%s is a directory; the function store holds archives", path)
+		case info.IsDir():
+			if info, err := os.Stat(filepath.Join(path, "bootstrap")); err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+				c.fail(at, "the directory %s has no executable bootstrap", path)
+			}
+		case !info.Mode().IsRegular():
+			c.fail(at, "%s is neither a file nor a directory", path)
+		}
+	}
+	return c.errs.orNil()
+}
+
+func placeOf(c Code, store string) string {
+	if c.Key != "" {
+		return filepath.Join(store, c.Key)
+	}
+	return c.Path
+}

@@ -1,0 +1,226 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// exchange is one request and its answer.
+type exchange struct {
+	*Server
+	w http.ResponseWriter
+	r *http.Request
+
+	request  Request
+	auth     *authorization // nil if the request is not signed
+	broken   error          // what is wrong with the signature's form
+	service  *service       // nil until it is known, and where no service is
+	taken    int64          // bytes of memory
+	complete bool           // the request's body has been read to its end
+	wrote    bool           // an answer, or some of it
+}
+
+func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{Server: s, w: w, r: r, complete: r.ContentLength == 0}
+	x.request = Request{ID: uuid.NewString(), Region: s.config.Region, Account: s.config.Account, Header: r.Header, Answer: w.Header()}
+	if x.auth, x.broken = authorizationOf(r); x.auth != nil {
+		x.request.AccessKey = x.auth.AccessKey
+		if x.auth.Region != "" {
+			x.request.Region = x.auth.Region
+		}
+	}
+	return x
+}
+
+// end gives back what the exchange took, and answers for a handler that panicked.
+func (x *exchange) end() {
+	x.memory.free.Add(x.taken)
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // a panic's value
+		panic(p)
+	}
+	x.config.Log.Error("a handler panicked", "service", x.request.Service, "operation", x.request.Operation,
+		"request", x.request.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if x.wrote {
+		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	}
+	x.refuse(x.internal())
+}
+
+// serve finds the operation, reads the request, carries it out and answers.
+func (x *exchange) serve() {
+	// A deadline of an earlier answer on the connection must not meet this one.
+	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Time{})
+
+	switch {
+	case fromPage(x.r):
+		x.refuse(x.protocol().refuse(badOrigin, "This is no request of an AWS client but of a page in a browser, or for a host name that is not this lab's; use its address, or localhost"))
+	case x.isForm():
+		x.serveForm()
+	default:
+		x.serveJSON()
+	}
+}
+
+// serveJSON knows the operation before it reads the body.
+func (x *exchange) serveJSON() {
+	r := x.findPath()
+	if r == nil {
+		x.refuse(x.protocol().refuse(unknownOperation, "The requested operation is not known: %s %s", x.r.Method, x.r.URL.Path))
+		return
+	}
+	x.request.Operation = r.Name
+	limit := r.MaxBody
+	if limit == 0 {
+		limit = x.config.MaxBody
+	}
+	if body, ok := x.read(limit); ok {
+		x.carryOut(r, func(in any, v reflect.Value) error { return x.decodeJSON(r, in, v, body) })
+	}
+}
+
+// serveForm knows the operation, and without a signature even the service, only from the body.
+func (x *exchange) serveForm() {
+	x.service = x.signedService()
+	body, ok := x.read(x.config.MaxForm)
+	if !ok {
+		return
+	}
+	f, err := parseForm(x.r.URL.RawQuery, string(body))
+	if err != nil {
+		x.refuse(x.protocol().refuse(badValue, "%v", err))
+		return
+	}
+	action, version := f.get("Action"), f.get("Version")
+	if x.service == nil {
+		x.service = x.findVersion(action, version)
+	}
+	r := x.findAction(action, version)
+	if r == nil {
+		x.refuse(x.unknownAction(action, version))
+		return
+	}
+	x.carryOut(r, func(_ any, v reflect.Value) error {
+		err := f.decode(r.in, v, "")
+		if err != nil {
+			err = x.protocol().refuse(badValue, "%v", err)
+		}
+		return err
+	})
+}
+
+// read reads the body, and checks the signature if it is to be. If it cannot, it answers so.
+func (x *exchange) read(limit int64) ([]byte, bool) {
+	check := func([]byte) error { return nil }
+	if x.config.Secret != nil && x.service != nil {
+		var err error
+		if check, err = x.admit(x.service, x.r, x.auth, x.broken); err != nil {
+			x.refuse(err)
+			return nil, false
+		}
+	}
+	body, taken, err := x.readBody(x.w, x.r, limit)
+	x.taken = taken
+	if err != nil {
+		x.refuseBody(err, limit)
+		return nil, false
+	}
+	x.complete = true
+	if err := check(body); err != nil {
+		x.refuse(err)
+		return nil, false
+	}
+	x.request.Verified = x.config.Secret != nil && x.service != nil
+	return body, true
+}
+
+// carryOut has the handler answer.
+func (x *exchange) carryOut(r *route, decode func(in any, v reflect.Value) error) {
+	if x.config.Secret != nil && !x.request.Verified { // a form that is signed for no service of this server
+		_, err := x.admit(x.service, x.r, x.auth, x.broken)
+		x.refuse(err)
+		return
+	}
+	if x.running.Add(1) > int64(x.config.MaxRequests) {
+		x.running.Add(-1)
+		x.refuse(x.protocol().refuse(tooMany, "Rate exceeded"))
+		return
+	}
+	defer x.running.Add(-1)
+
+	x.request.Service, x.request.Operation = r.Service.Name, r.Name
+	in, v := r.newIn()
+	if err := decode(in, v); err != nil {
+		x.refuse(err)
+		return
+	}
+	if err := x.requireAll(r, v); err != nil {
+		x.refuse(err)
+		return
+	}
+	ctx := context.WithValue(x.r.Context(), requestKey{}, &x.request)
+	out, err := r.call(ctx, in)
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	if x.protocol() == RestJSON {
+		err = x.encodeJSON(r, out)
+	} else {
+		err = x.encodeXML(r, out)
+	}
+	if err != nil {
+		x.refuse(err)
+	}
+}
+
+// requireAll refuses a request that lacks what the model requires.
+func (x *exchange) requireAll(r *route, v reflect.Value) error {
+	name := memberPath
+	if x.protocol() == EC2Query {
+		name = func(m *member) string { return m.query }
+	}
+	path := r.in.missing(v, name)
+	switch {
+	case path == "":
+		return nil
+	case x.protocol() == EC2Query:
+		return x.protocol().refuse(missingValue, "The request must contain the parameter %s", path)
+	default:
+		return x.protocol().refuse(missingValue,
+			"1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", path)
+	}
+}
+
+// protocol is the one to answer in.
+func (x *exchange) protocol() Protocol {
+	if x.service != nil {
+		return x.service.Protocol
+	}
+	if x.isForm() {
+		return Query
+	}
+	return RestJSON
+}
+
+// isForm tells a request of the query protocols from one of rest-json.
+func (x *exchange) isForm() bool {
+	if svc := x.signedService(); svc != nil {
+		return svc.Protocol != RestJSON
+	}
+	if x.r.URL.Path != "/" {
+		return false
+	}
+	return strings.HasPrefix(x.r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") ||
+		strings.Contains(x.r.URL.RawQuery, "Action=")
+}

@@ -1,0 +1,48 @@
+package main
+
+// service says which operations of a model become a package.
+type service struct {
+	pkg, model string
+	operations []string
+	maxBody    map[string]int64 // the largest request in bytes, where the protocol's default is not it
+}
+
+// AWS refuses a larger upload with "Request must be smaller than 70167211 bytes for the CreateFunction operation"
+// (https://github.com/localstack/docs/pull/933), and a larger event with "Request must be smaller than 6291456 bytes for
+// the InvokeFunction operation" (https://github.com/awslabs/aws-athena-query-federation/issues/793).
+const (
+	maxUpload = 70_167_211
+	maxEvent  = 6 << 20
+)
+
+var services = []service{
+	{
+		pkg: "lambdaapi", model: "lambda/2015-03-31",
+		operations: []string{
+			"CreateFunction", "GetFunction", "GetFunctionConfiguration", "UpdateFunctionConfiguration", "UpdateFunctionCode", "DeleteFunction",
+			"ListFunctions", "Invoke", "PublishVersion", "ListVersionsByFunction", "PutFunctionConcurrency", "GetFunctionConcurrency",
+			"DeleteFunctionConcurrency", "GetAccountSettings", "ListTags", "TagResource", "UntagResource",
+		},
+		maxBody: map[string]int64{"CreateFunction": maxUpload, "UpdateFunctionCode": maxUpload, "Invoke": maxEvent},
+	},
+	{
+		pkg: "ec2api", model: "ec2/2016-11-15",
+		operations: []string{
+			"CreateVpc", "DescribeVpcs", "DeleteVpc", "ModifyVpcAttribute", "DescribeVpcAttribute",
+			"CreateSubnet", "DescribeSubnets", "DeleteSubnet",
+			"CreateSecurityGroup", "DescribeSecurityGroups", "DeleteSecurityGroup", "DescribeSecurityGroupRules",
+			"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress",
+			"CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface", "DetachNetworkInterface",
+			"CreateTags", "DeleteTags", "DescribeTags",
+			"DescribeAvailabilityZones", "DescribeRegions", "DescribeAccountAttributes",
+		},
+	},
+	{
+		pkg: "iamapi", model: "iam/2010-05-08",
+		operations: []string{
+			"CreateRole", "GetRole", "DeleteRole", "ListRoles", "PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies",
+			"AttachRolePolicy", "DetachRolePolicy", "ListAttachedRolePolicies", "GetPolicy",
+		},
+	},
+	{pkg: "stsapi", model: "sts/2011-06-15", operations: []string{"GetCallerIdentity"}},
+}

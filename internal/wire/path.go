@@ -1,0 +1,80 @@
+package wire
+
+import (
+	"net/url"
+	"strings"
+)
+
+// pathTree finds the operation of a method and a path. A slash at the end is not told apart: the models of Lambda are not
+// of one mind about it, nor are its clients.
+type pathTree struct {
+	literals map[string]*pathTree
+	member   *pathTree         // below a segment that is a member
+	routes   map[string]*route // by method
+}
+
+func (t *pathTree) add(r *route) {
+	for segment := range strings.SplitSeq(strings.Trim(r.URI, "/"), "/") {
+		t = t.below(segment)
+	}
+	if t.routes == nil {
+		t.routes = map[string]*route{}
+	}
+	t.routes[r.Method] = r
+}
+
+// below is the tree behind a segment of a pattern, made as needed.
+func (t *pathTree) below(segment string) *pathTree {
+	if strings.HasPrefix(segment, "{") {
+		if t.member == nil {
+			t.member = new(pathTree)
+		}
+		return t.member
+	}
+	if t.literals[segment] == nil {
+		if t.literals == nil {
+			t.literals = map[string]*pathTree{}
+		}
+		t.literals[segment] = new(pathTree)
+	}
+	return t.literals[segment]
+}
+
+// find returns the operation, or nil. The path is as it came, with its percent signs.
+func (t *pathTree) find(method, path string) *route {
+	path = strings.Trim(path, "/")
+	for more := true; more; {
+		var segment string
+		segment, path, more = strings.Cut(path, "/")
+		switch next := t.literals[segment]; {
+		case next != nil:
+			t = next
+		case t.member != nil && segment != "":
+			t = t.member
+		default:
+			return nil
+		}
+	}
+	return t.routes[method]
+}
+
+// pathMembers calls set with each member of the pattern and its value in the path, which find has matched.
+func pathMembers(pattern, path string, set func(name, value string) error) error {
+	pattern, path = strings.Trim(pattern, "/"), strings.Trim(path, "/")
+	for pattern != "" {
+		var name, value string
+		name, pattern, _ = strings.Cut(pattern, "/")
+		value, path, _ = strings.Cut(path, "/")
+		if !strings.HasPrefix(name, "{") {
+			continue
+		}
+		value, err := url.PathUnescape(value)
+		if err == nil {
+			err = set(strings.Trim(name, "{+}"), value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package nat
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Flow is one connection through an ENI, as connection tracking knows it.
+type Flow struct {
+	Protocol string         // "tcp" or "udp"
+	State    string         // of TCP, such as "ESTABLISHED"; empty otherwise
+	Source   netip.AddrPort // in the Lambda VPC, what the function sees
+	ENI      netip.AddrPort // what the target sees
+	Target   netip.AddrPort
+}
+
+func (f Flow) String() string {
+	return fmt.Sprintf("%s %s → %s → %s", f.Protocol, f.Source, f.ENI, f.Target)
+}
+
+// tcpStates are the kernel's names, in order (enum tcp_conntrack, include/uapi/linux/netfilter/nf_conntrack_tcp.h).
+var tcpStates = []string{"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"}
+
+// Flows lists the ENI's connections, ordered by source.
+func (e *ENI) Flows() ([]Flow, error) {
+	table, err := e.conntrack()
+	if err != nil {
+		return nil, err
+	}
+	flows := make([]Flow, 0, len(table))
+	for _, c := range table {
+		f := Flow{
+			Source: addrPort(c.Forward.SrcIP, c.Forward.SrcPort),
+			Target: addrPort(c.Forward.DstIP, c.Forward.DstPort),
+			ENI:    addrPort(c.Reverse.DstIP, c.Reverse.DstPort),
+		}
+		switch c.Forward.Protocol {
+		case unix.IPPROTO_TCP:
+			f.Protocol = "tcp"
+			if info, ok := c.ProtoInfo.(*netlink.ProtoInfoTCP); ok && int(info.State) < len(tcpStates) {
+				f.State = tcpStates[info.State]
+			}
+		case unix.IPPROTO_UDP:
+			f.Protocol = "udp"
+		default:
+			f.Protocol = strconv.Itoa(int(c.Forward.Protocol))
+		}
+		flows = append(flows, f)
+	}
+	slices.SortFunc(flows, func(a, b Flow) int {
+		return cmp.Or(a.Source.Compare(b.Source), a.Target.Compare(b.Target), cmp.Compare(a.Protocol, b.Protocol))
+	})
+	return flows, nil
+}
+
+// conntrack dumps the table, again if the kernel says that the table changed meanwhile.
+func (e *ENI) conntrack() (table []*netlink.ConntrackFlow, err error) {
+	for range 5 {
+		table, err = e.conns.ConntrackTableList(netlink.ConntrackTable, unix.AF_INET)
+		if !errors.Is(err, netlink.ErrDumpInterrupted) && !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("eni %s: list connections: %w", e.Node.Name, err)
+	}
+	return table, nil
+}
+
+// Connections is how many there are, those of closed ones included that the kernel has not forgotten yet. It costs one
+// small read.
+func (e *ENI) Connections() (int, error) {
+	b := make([]byte, 16)
+	n, err := e.count.ReadAt(b, 0)
+	if n == 0 && err != nil {
+		return 0, fmt.Errorf("eni %s: count connections: %w", e.Node.Name, err)
+	}
+	count, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	if err != nil {
+		return 0, fmt.Errorf("eni %s: count connections: %w", e.Node.Name, err)
+	}
+	return count, nil
+}
+
+// Forget ends the connections that one slot has through the ENI.
+func (e *ENI) Forget(slot netip.Addr) error {
+	if n, err := e.Connections(); err == nil && n == 0 { // the kernel walks every namespace's connections to find one's
+		return nil
+	}
+	filter := new(netlink.ConntrackFilter)
+	if err := filter.AddIP(netlink.ConntrackOrigSrcIP, slot.AsSlice()); err != nil {
+		return err
+	}
+	var err error
+	for range 5 { // again if the table changed meanwhile
+		_, err = e.conns.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, filter)
+		if !errors.Is(err, netlink.ErrDumpInterrupted) && !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	return err
+}
+
+// Usage tells how near an ENI is to its limits.
+type Usage struct {
+	Connections int                    // tracked now
+	Capacity    int                    // of connections
+	Ports       int                    // source ports for each target
+	InUse       map[netip.AddrPort]int // source ports in use, by target
+	Dropped     uint64                 // connections lost because no port was left, since the ENI was made
+}
+
+// Usage reads it from connection tracking.
+func (e *ENI) Usage() (Usage, error) {
+	u := Usage{Capacity: e.Rules.capacity(), Ports: e.Rules.ports().Count(), InUse: map[netip.AddrPort]int{}}
+	flows, err := e.Flows()
+	if err != nil {
+		return u, err
+	}
+	u.Connections = len(flows)
+	for _, f := range flows {
+		u.InUse[f.Target]++
+	}
+	err = e.Node.NS.Do(func() (err error) {
+		text, err := os.ReadFile("/proc/thread-self/net/stat/nf_conntrack")
+		if err == nil {
+			u.Dropped, err = sumColumn(string(text), "insert_failed")
+		}
+		return err
+	})
+	if err != nil {
+		return u, fmt.Errorf("eni %s: statistics: %w", e.Node.Name, err)
+	}
+	return u, nil
+}
+
+// sumColumn adds up one column of a /proc/net/stat table: a head line, then a line of hex numbers for each CPU.
+func sumColumn(table, name string) (sum uint64, err error) {
+	lines := strings.Split(strings.TrimSpace(table), "\n")
+	at := slices.Index(strings.Fields(lines[0]), name)
+	if at < 0 {
+		return 0, fmt.Errorf("no column %q", name)
+	}
+	for _, line := range lines[1:] {
+		fields := strings.Fields(line)
+		if at >= len(fields) {
+			return 0, fmt.Errorf("line %q has no column %q", line, name)
+		}
+		n, err := strconv.ParseUint(fields[at], 16, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+func addrPort(ip net.IP, port uint16) netip.AddrPort {
+	a, _ := netip.AddrFromSlice(ip)
+	return netip.AddrPortFrom(a.Unmap(), port)
+}

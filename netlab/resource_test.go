@@ -1,0 +1,235 @@
+package netlab_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"enilab/internal/nstest"
+	"enilab/netlab"
+
+	"golang.org/x/sys/unix"
+)
+
+func sh(script string) netlab.ResourceSpec {
+	return netlab.ResourceSpec{Name: "server", Subnet: "subnet-a", SecurityGroups: []string{"sg-open"}, Command: []string{"sh", "-c", script}}
+}
+
+func TestBrokenServers(t *testing.T) {
+	nstest.NoLeaks(t)
+	vpc := newVPC(t, plain("vpc-blue"))
+	dies := whoami(t, "server", "subnet-a", "", []string{"sg-open"}, 80)
+	dies.Command = []string{dies.Command[0], "fail", "cannot open the database"}
+	missing := sh("")
+	missing.Command = []string{"no-such-server"}
+	idle := sh("echo listening to nobody; exec sleep 1000")
+	idle.Port = 80
+	for name, c := range map[string]struct {
+		spec netlab.ResourceSpec
+		is   error
+		want string // a pattern
+	}{
+		"dies early": {dies, nil, `^resource server: vpc-blue.server: /.*/server ended before it served port 80: exit status 3; its last words: cannot open the database$`},
+		"not found":  {missing, exec.ErrNotFound, `^resource server: vpc-blue.server: command "no-such-server" not found: `},
+		"never ready": {
+			idle, context.DeadlineExceeded,
+			`^resource server: vpc-blue.server: sh does not serve port 80: context deadline exceeded \(.*connection refused\); its last words: listening to nobody$`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			if errors.Is(c.is, context.DeadlineExceeded) {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, time.Second)
+				defer cancel()
+			}
+			_, err := vpc.AddResource(ctx, c.spec)
+			if err == nil || !regexp.MustCompile(c.want).MatchString(err.Error()) || c.is != nil && !errors.Is(err, c.is) {
+				t.Errorf("got  %v\nwant %s (%v)", err, c.want, c.is)
+			}
+			if _, used, _, _ := vpc.Subnet("subnet-a"); used != 0 {
+				t.Errorf("%d addresses in use", used)
+			}
+		})
+	}
+}
+
+// TestServerIsNobody: it runs without the lab's rights and environment, in a session of its own.
+func TestServerIsNobody(t *testing.T) {
+	nstest.NoLeaks(t)
+	t.Setenv("SECRET_OF_THE_LAB", "1")
+	vpc := newVPC(t, plain("vpc-blue"))
+	r, err := vpc.AddResource(t.Context(), whoami(t, "server", "subnet-a", "", []string{"sg-open"}, 80))
+	must(t, err)
+	t.Cleanup(func() { must(t, r.Close()) })
+	proc := func(file string) string {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", r.Process().Pid(), file))
+		must(t, err)
+		return string(b)
+	}
+	if m, err := os.ReadFile("/proc/self/uid_map"); err == nil && strings.Fields(string(m))[2] != "1" && !strings.Contains(proc("status"), "Uid:\t65534\t65534\t65534\t65534\n") {
+		t.Errorf("not nobody:\n%s", proc("status"))
+	}
+	if strings.Contains(proc("environ"), "SECRET_OF_THE_LAB") {
+		t.Error("it has the lab's environment")
+	}
+	if fields := strings.Fields(proc("stat")); fields[5] != strconv.Itoa(r.Process().Pid()) {
+		t.Errorf("session %s, want its own", fields[5])
+	}
+}
+
+// TestServerEndsWithAllItsChildren, whether it is closed or ends by itself.
+func TestServerEndsWithAllItsChildren(t *testing.T) {
+	nstest.NoLeaks(t)
+	vpc := newVPC(t, plain("vpc-blue"))
+	gone := func(pid int) {
+		t.Helper()
+		nstest.Eventually(t, 10*time.Second, func() error { // its new parent has to reap it
+			state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			if err == nil && strings.Fields(string(state))[2] != "Z" {
+				return fmt.Errorf("process %d is there: %s", pid, state)
+			}
+			return nil
+		})
+		if os.Getpid() == 1 { // in a pid namespace of the tests' own, the new parent is this process
+			unix.Wait4(pid, nil, 0, nil)
+		}
+	}
+
+	server := whoami(t, "server", "subnet-a", "", []string{"sg-open"}, 80)
+	server.Command = append([]string{"sh", "-c", `sleep 1000 & exec "$@"`, "sh"}, server.Command...)
+	r, err := vpc.AddResource(t.Context(), server)
+	must(t, err)
+	p := r.Process()
+	pid := p.Pid()
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	must(t, err)
+	child, err := strconv.Atoi(strings.TrimSpace(string(children)))
+	must(t, err)
+	select {
+	case <-p.Done():
+		t.Fatal("ended before Close")
+	default:
+	}
+	must(t, r.Close())
+	must(t, r.Close())
+	<-p.Done()
+	gone(pid)
+	gone(child)
+
+	ends := sh("sleep 1000 & echo $!; exit 1")
+	ends.Port = 80
+	_, err = vpc.AddResource(t.Context(), ends)
+	if err == nil {
+		t.Fatal("a server that ends is no server")
+	}
+	words := err.Error()
+	child, err = strconv.Atoi(words[strings.LastIndex(words, " ")+1:])
+	must(t, err)
+	gone(child)
+}
+
+// TestBuildIsAllOrNothing: the first server runs when the second fails; NoLeaks looks for what is left.
+func TestBuildIsAllOrNothing(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	spec := plain("vpc-blue")
+	spec.Resources = []netlab.ResourceSpec{
+		whoami(t, "good", "subnet-a", "", []string{"sg-open"}, 80),
+		{Name: "bad", Subnet: "subnet-a", SecurityGroups: []string{"sg-open"}, Command: []string{"no-such-server"}},
+	}
+	lab, err := netlab.Spec{VPCs: []netlab.VPCSpec{plain("vpc-green"), spec}}.Build(t.Context())
+	if lab != nil || !errors.Is(err, exec.ErrNotFound) || !strings.HasPrefix(err.Error(), "vpc vpc-blue: resource bad: ") {
+		t.Errorf("lab %v, error %v", lab, err)
+	}
+	spec.Resources[1].Subnet = "subnet-x" // known before the first system call
+	if _, err := (netlab.Spec{VPCs: []netlab.VPCSpec{spec}}).Build(t.Context()); err == nil || !strings.Contains(err.Error(), `there is no subnet "subnet-x"`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLabClosesTwice(t *testing.T) {
+	nstest.NoLeaks(t)
+	spec := plain("vpc-blue")
+	spec.Resources = []netlab.ResourceSpec{whoami(t, "server", "subnet-a", "", []string{"sg-open"}, 80)}
+	lab := build(t, netlab.Spec{VPCs: []netlab.VPCSpec{spec}})
+	must(t, lab.Close())
+	must(t, lab.Close())
+}
+
+func TestInternet(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	in, err := netlab.NewInternet(t.Context(), []string{serverPath(t), "serve", "internet", "0.0.0.0:80"})
+	must(t, err)
+	t.Cleanup(func() { must(t, in.Close()) })
+	var edges []*netlab.Node
+	for n, want := range []string{"192.0.2.4", "192.0.2.5"} {
+		edge := newNode(t, fmt.Sprintf("edge-%d", n))
+		public, err := in.Connect(t.Context(), edge)
+		must(t, err)
+		if public.String() != want {
+			t.Errorf("public address %s, want %s", public, want)
+		}
+		for _, at := range []string{netlab.InternetHTTP.String(), "198.51.100.1:80", "203.0.113.255:80"} {
+			from, name, err := reach(edge, "tcp4", netip.MustParseAddrPort(at), answerWithin)
+			if err != nil || name != "internet" || from != public {
+				t.Errorf("%s: %q sees %s, want %s: %v", at, name, from, public, err)
+			}
+		}
+		edges = append(edges, edge)
+	}
+	// The internet is a server, no router: what is connected to it stays apart.
+	l, err := edges[1].NS.Listen(netip.MustParseAddrPort("192.0.2.5:80"))
+	must(t, err)
+	defer l.Close()
+	silent(t, edges[0], "tcp4", netip.MustParseAddrPort("192.0.2.5:80"))
+
+	if _, err := in.Connect(t.Context(), edges[0]); err == nil {
+		t.Error("a node was connected twice")
+	}
+}
+
+func TestInternetWithoutItsServer(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	if _, err := netlab.NewInternet(t.Context(), []string{"no-such-server"}); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestUnderlay: workers reach the Hyperplane node's endpoint under their own, and not each other.
+func TestUnderlay(t *testing.T) {
+	nstest.NoLeaks(t)
+	hub := newNode(t, "hyperplane")
+	u, err := netlab.NewUnderlay(hub)
+	must(t, err)
+	at := netip.AddrPortFrom(u.HubVTEP, 80)
+	l, err := hub.NS.Listen(at)
+	must(t, err)
+	defer l.Close()
+	var workers []*netlab.Node
+	var vteps []netip.Addr
+	for n := range 2 {
+		w := newNode(t, fmt.Sprintf("worker-%d", n))
+		vtep, err := u.Connect(t.Context(), w)
+		must(t, err)
+		must(t, w.NS.Do(func() error { return nstest.Ping(u.HubVTEP, answerWithin) }))
+		must(t, hub.NS.Do(func() error { return nstest.Ping(vtep, answerWithin) }))
+		workers, vteps = append(workers, w), append(vteps, vtep)
+	}
+	if vteps[0] == vteps[1] {
+		t.Errorf("both workers are %s", vteps[0])
+	}
+	if err := workers[0].NS.Do(func() error { return nstest.Ping(vteps[1], silence) }); err == nil {
+		t.Error("one worker reaches the other")
+	}
+}

@@ -1,0 +1,59 @@
+package netlab
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// TunnelSpec asks for a VXLAN device (RFC 7348).
+type TunnelSpec struct {
+	Name  string
+	VNI   uint32
+	MAC   net.HardwareAddr
+	Local netip.Addr // the endpoint on the underlay
+	Port  int        // UDP
+}
+
+// AddTunnel makes a VXLAN device directly in a node (moving one costs 15–19 ms), up, and returns its index. The netlink
+// socket that asks for it is the endpoint's, and so the tunnel's UDP socket is in the endpoint's namespace. The device
+// learns nothing, forgets nothing, has one queue and sends no UDP checksums: a packet's own checksums go through it, and
+// the underlay is memory.
+func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
+	off := []byte{0}
+	local := t.Local.As4()
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("vxlan"))
+	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+	data.AddRtAttr(nl.IFLA_VXLAN_ID, nl.Uint32Attr(t.VNI))
+	data.AddRtAttr(nl.IFLA_VXLAN_LOCAL, local[:])
+	data.AddRtAttr(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, uint16(t.Port)))
+	data.AddRtAttr(nl.IFLA_VXLAN_LEARNING, off)
+	data.AddRtAttr(nl.IFLA_VXLAN_AGEING, nl.Uint32Attr(0))
+	data.AddRtAttr(nl.IFLA_VXLAN_UDP_CSUM, off) // the library can only switch it on, and the kernel's default is on
+
+	q := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
+	q.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	q.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(t.Name)))
+	q.AddData(nl.NewRtAttr(unix.IFLA_ADDRESS, t.MAC))
+	q.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(mtu)))
+	q.AddData(nl.NewRtAttr(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1)))
+	q.AddData(nl.NewRtAttr(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1)))
+	q.AddData(nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(n.NS.Fd()))))
+	q.AddData(info)
+	if err := endpoint.Request(q.Serialize()); err != nil {
+		return 0, fmt.Errorf("%s: create tunnel %s, VNI %d: %w", n.Name, t.Name, t.VNI, err)
+	}
+	link, err := n.Link.LinkByName(t.Name)
+	if err != nil {
+		return 0, fmt.Errorf("%s: tunnel %s: %w", n.Name, t.Name, err)
+	}
+	if err := n.Link.LinkSetUp(link); err != nil {
+		return 0, fmt.Errorf("%s: tunnel %s up: %w", n.Name, t.Name, err)
+	}
+	return link.Attrs().Index, nil
+}

@@ -1,0 +1,409 @@
+package sandbox
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// controllers are those that limit an environment.
+var controllers = []string{"cpu", "memory", "pids"}
+
+// hierarchy is one mounted tree of control groups: the unified one of version 2, or one of version 1's.
+type hierarchy struct {
+	mount       string
+	unified     bool
+	controllers []string // those of ours that it has
+}
+
+// findHierarchies finds where this machine keeps the controllers. A hybrid machine has both versions mounted, and each
+// controller is in one of them: it is the controllers that count, not the mounts.
+func findHierarchies() ([]hierarchy, error) {
+	f, err := os.Open("/proc/thread-self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("cgroup: %w", err)
+	}
+	defer f.Close()
+	mounts, err := parseCgroupMounts(f)
+	if err != nil {
+		return nil, fmt.Errorf("cgroup: read mounts: %w", err)
+	}
+	for i := range mounts {
+		if mounts[i].unified {
+			b, err := os.ReadFile(filepath.Join(mounts[i].mount, "cgroup.controllers"))
+			if err != nil {
+				return nil, fmt.Errorf("cgroup: %w", err)
+			}
+			mounts[i].controllers = ours(strings.Fields(string(b)))
+		}
+	}
+	return choose(mounts)
+}
+
+// choose takes a hierarchy for each controller, and each hierarchy once.
+func choose(mounts []hierarchy) (chosen []hierarchy, err error) {
+	missing := slices.Clone(controllers)
+	for _, m := range mounts {
+		m.controllers = slices.DeleteFunc(m.controllers, func(c string) bool { return !slices.Contains(missing, c) })
+		if len(m.controllers) > 0 {
+			chosen = append(chosen, m)
+			missing = slices.DeleteFunc(missing, func(c string) bool { return slices.Contains(m.controllers, c) })
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("cgroup: no hierarchy is mounted that has the controllers %s", strings.Join(missing, ", "))
+	}
+	return chosen, nil
+}
+
+// parseCgroupMounts reads /proc/<pid>/mountinfo (proc(5)).
+func parseCgroupMounts(r io.Reader) (mounts []hierarchy, err error) {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		left, right, ok := strings.Cut(lines.Text(), " - ")
+		at, kind := strings.Fields(left), strings.Fields(right)
+		if !ok || len(at) < 5 || len(kind) < 3 {
+			continue
+		}
+		path := mountinfoEscapes.Replace(at[4])
+		switch kind[0] {
+		case "cgroup2":
+			mounts = append(mounts, hierarchy{mount: path, unified: true})
+		case "cgroup":
+			if found := ours(strings.Split(kind[2], ",")); len(found) > 0 {
+				mounts = append(mounts, hierarchy{mount: path, controllers: found})
+			}
+		}
+	}
+	return mounts, lines.Err()
+}
+
+var mountinfoEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+func ours(names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(controllers, name) })
+}
+
+// labWeight is what all environments of a lab together weigh, where any other process weighs 100: above each of the
+// lab's own control plane, which on AWS run elsewhere. If they weighed no more than one of these, sixteen environments
+// would wait for it most of the time.
+const labWeight = 300
+
+// addLab makes the directories of a lab. In the unified hierarchy a parent must enable controllers for its children.
+func (h hierarchy) addLab(lab string) error {
+	unlock, err := h.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	top := filepath.Join(h.mount, cgroupTop)
+	if err := os.Mkdir(top, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	dir := filepath.Join(top, lab)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return errors.Join(err, h.removeTop())
+	}
+	if h.unified {
+		err = errors.Join(h.enableAtRoot(), enable(top, h.controllers), enable(dir, h.controllers))
+	}
+	for _, d := range []string{top, dir} {
+		if err == nil {
+			err = set(d, h.settings(Limits{Weight: labWeight}))
+		}
+	}
+	if err != nil {
+		return errors.Join(err, h.remove(dir), h.removeTop())
+	}
+	return nil
+}
+
+func (h hierarchy) removeLab(lab string) error {
+	unlock, err := h.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return errors.Join(h.removeTree(filepath.Join(h.mount, cgroupTop, lab)), h.removeTop())
+}
+
+// enabledByUs, on our top directory, names the controllers that were not enabled at the root before we came: a note that
+// lives and dies with the directory, whoever removes it.
+const enabledByUs = "user.enilab.enabled"
+
+func (h hierarchy) enableAtRoot() error {
+	b, err := os.ReadFile(filepath.Join(h.mount, "cgroup.subtree_control"))
+	if err != nil {
+		return err
+	}
+	enabled := strings.Fields(string(b))
+	missing := slices.DeleteFunc(slices.Clone(h.controllers), func(c string) bool { return slices.Contains(enabled, c) })
+	if len(missing) == 0 {
+		return nil
+	}
+	top := filepath.Join(h.mount, cgroupTop)
+	note := strings.Join(append(missing, h.noted()...), " ")
+	if err := unix.Setxattr(top, enabledByUs, []byte(note), 0); err != nil {
+		return &fs.PathError{Op: "note on", Path: top, Err: err}
+	}
+	return enable(h.mount, missing)
+}
+
+func (h hierarchy) noted() []string {
+	b := make([]byte, 256)
+	n, err := unix.Getxattr(filepath.Join(h.mount, cgroupTop), enabledByUs, b)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(b[:n]))
+}
+
+// removeTop removes our directory after the last lab's, and what was enabled for it.
+func (h hierarchy) removeTop() error {
+	noted := h.noted()
+	err := unix.Rmdir(filepath.Join(h.mount, cgroupTop))
+	switch err {
+	case nil:
+	case unix.ENOENT, unix.EBUSY, unix.ENOTEMPTY: // other labs are there, or none was
+		return nil
+	default:
+		return &fs.PathError{Op: "rmdir", Path: filepath.Join(h.mount, cgroupTop), Err: err}
+	}
+	for _, c := range noted {
+		// Busy means that somebody else has come to use it meanwhile; then it is theirs.
+		if e := write(filepath.Join(h.mount, "cgroup.subtree_control"), "-"+c); e != nil && !errors.Is(e, unix.EBUSY) {
+			return e
+		}
+	}
+	return nil
+}
+
+func enable(dir string, controllers []string) error {
+	return write(filepath.Join(dir, "cgroup.subtree_control"), "+"+strings.Join(controllers, " +"))
+}
+
+// lock keeps labs that come and go at the same time from taking the shared directory from each other.
+func (h hierarchy) lock() (unlock func(), err error) {
+	f, err := os.Open(h.mount)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, &fs.PathError{Op: "lock", Path: h.mount, Err: err}
+	}
+	return func() { f.Close() }, nil
+}
+
+type setting struct {
+	file, value string
+	optional    bool // not on every kernel, and what it adds can be done without
+}
+
+// settings are the files that limit a group in this hierarchy.
+func (h hierarchy) settings(l Limits) (s []setting) {
+	decimal := func(n int64) string { return strconv.FormatInt(n, 10) }
+	quota := max(time.Duration(l.VCPUs*float64(cpuPeriod)), time.Millisecond).Microseconds() // the kernel takes no less
+	period := cpuPeriod.Microseconds()
+	for _, c := range h.controllers {
+		switch {
+		case c == "memory" && l.Memory > 0 && h.unified:
+			s = append(s, setting{"memory.max", decimal(l.Memory), false}, setting{"memory.swap.max", "0", true},
+				setting{"memory.oom.group", "1", true})
+		case c == "memory" && l.Memory > 0: // the order matters: memory and swap together may not be less than memory
+			s = append(s, setting{"memory.limit_in_bytes", decimal(l.Memory), false},
+				setting{"memory.memsw.limit_in_bytes", decimal(l.Memory), true})
+		case c == "pids" && l.Pids > 0:
+			s = append(s, setting{"pids.max", decimal(int64(l.Pids)), false})
+		case c == "cpu" && h.unified:
+			if l.VCPUs > 0 {
+				s = append(s, setting{"cpu.max", fmt.Sprintf("%d %d", quota, period), false})
+			}
+			if l.Weight > 0 {
+				s = append(s, setting{"cpu.weight", decimal(int64(l.Weight)), false})
+			}
+		case c == "cpu":
+			if l.VCPUs > 0 {
+				s = append(s, setting{"cpu.cfs_period_us", decimal(period), false}, setting{"cpu.cfs_quota_us", decimal(quota), false})
+			}
+			if l.Weight > 0 {
+				s = append(s, setting{"cpu.shares", decimal(max(int64(l.Weight)*1024/100, 2)), false})
+			}
+		}
+	}
+	return s
+}
+
+// usage adds to u what this hierarchy knows of a group.
+func (h hierarchy) usage(dir string, u *Usage) (err error) {
+	read := func(file, key string, optional bool) int64 {
+		n, e := counter(dir, file, key)
+		if e != nil && !(optional && errors.Is(e, fs.ErrNotExist)) {
+			err = errors.Join(err, e)
+		}
+		return n
+	}
+	for _, c := range h.controllers {
+		switch {
+		case c == "memory" && h.unified:
+			u.MaxMemory = read("memory.peak", "", true) // since Linux 5.19
+			u.OOMKills = int(read("memory.events", "oom_kill", false))
+		case c == "memory":
+			u.MaxMemory = read("memory.max_usage_in_bytes", "", false)
+			u.OOMKills = int(read("memory.oom_control", "oom_kill", true)) // since Linux 4.13
+		case c == "cpu" && h.unified:
+			u.CPU = time.Duration(read("cpu.stat", "usage_usec", false)) * time.Microsecond
+			u.Throttled = time.Duration(read("cpu.stat", "throttled_usec", true)) * time.Microsecond
+		case c == "cpu":
+			u.CPU = time.Duration(read("cpuacct.usage", "", true)) // where cpuacct is mounted with cpu, as systemd does
+			u.Throttled = time.Duration(read("cpu.stat", "throttled_time", true))
+		}
+	}
+	return err
+}
+
+// removeTree removes a group with all below it.
+func (h hierarchy) removeTree(dir string) (err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			err = errors.Join(err, h.removeTree(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(err, h.remove(dir))
+}
+
+// endTime is how long the processes of a group may take to end once they are killed.
+const endTime = 5 * time.Second
+
+// remove removes one group. What still runs in it is killed; a group that is gone is not an error.
+func (h hierarchy) remove(dir string) error {
+	deadline := time.Now().Add(endTime)
+	for {
+		err := unix.Rmdir(dir)
+		switch err {
+		case nil, unix.ENOENT:
+			return nil
+		case unix.EBUSY:
+		default:
+			return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+		}
+		if time.Now().After(deadline) {
+			b, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+			return fmt.Errorf("rmdir %s: %w: after %v it still holds the processes %v", dir, err, endTime, strings.Fields(string(b)))
+		}
+		if h.unified {
+			err = killUnified(dir, deadline)
+		} else {
+			err = killLegacy(dir, deadline)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// killUnified kills all in a group and waits for the event that it is empty.
+func killUnified(dir string, deadline time.Time) error {
+	events, err := os.Open(filepath.Join(dir, "cgroup.events"))
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	if err := write(filepath.Join(dir, "cgroup.kill"), "1"); err != nil { // since Linux 5.14
+		return err
+	}
+	b := make([]byte, 256)
+	for {
+		n, err := events.ReadAt(b, 0) // reading also arms the poll
+		if err != nil && err != io.EOF {
+			return err
+		}
+		left := time.Until(deadline)
+		if strings.Contains(string(b[:n]), "populated 0") || left <= 0 {
+			return nil
+		}
+		if err := poll(int(events.Fd()), unix.POLLPRI, left); err != nil {
+			return fmt.Errorf("wait for %s: %w", events.Name(), err)
+		}
+	}
+}
+
+// killLegacy kills all in a group and waits for each to end.
+func killLegacy(dir string, deadline time.Time) error {
+	pids, err := groupPids(dir)
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if pid == 0 {
+			return fmt.Errorf("%s holds a process of a pid namespace that is not ours", dir)
+		}
+		if err := killMember(dir, pid, deadline); err != nil {
+			return err
+		}
+	}
+	if len(pids) == 0 { // on its way out of the group: version 1 announces that to nobody
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// killMember kills a process if, once it is held by a descriptor, it still is in the group: its id may have passed to a
+// stranger before.
+func killMember(dir string, pid int, deadline time.Time) error {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err == unix.ESRCH {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("open process %d: %w", pid, err)
+	}
+	defer unix.Close(pidfd)
+	if now, err := groupPids(dir); err != nil || !slices.Contains(now, pid) {
+		return err
+	}
+	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {
+		return fmt.Errorf("kill process %d in %s: %w", pid, dir, err)
+	}
+	if err := poll(pidfd, unix.POLLIN, time.Until(deadline)); err != nil {
+		return fmt.Errorf("wait for process %d: %w", pid, err)
+	}
+	return nil
+}
+
+func groupPids(dir string) (pids []int, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return nil, err
+	}
+	for field := range strings.FieldsSeq(string(b)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			return nil, fmt.Errorf("%s/cgroup.procs: %w", dir, err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
+// poll waits for an event, or until the time is over, which is not an error.
+func poll(fd int, event int16, allowed time.Duration) error {
+	_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: event}}, int(max(allowed, 0).Milliseconds()))
+	if err == unix.EINTR {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,59 @@
+package sandbox_test
+
+import (
+	"strings"
+	"testing"
+
+	"enilab/internal/nstest"
+	"enilab/sandbox"
+)
+
+// Pools that share a Parking never give two environments the same name, user or control group, and what is not taken
+// ends with them.
+func TestParking(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	parking := &sandbox.Parking{Limits: sandbox.Limits{Pids: 100}}
+	if !rootless() {
+		parking.FirstUID = 61000
+	}
+	if sandbox.CheckCgroups() == nil {
+		parking.Cgroups, _ = groups(t)
+	}
+	seen := map[string]bool{}
+	dir := code(t, "#!/bin/bash\necho $(hostname) $UID")
+	for range 2 {
+		pool := sandbox.NewPool(parking.Slots(sandbox.NewBareSlot))
+		defer func() {
+			if err := pool.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		if err := pool.Fill(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			s, err := pool.Take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := newOutput()
+			p, err := s.Launcher.Start(t.Context(), sandbox.Config{Code: dir, Output: o})
+			if err != nil {
+				t.Fatal(err)
+			}
+			await(t, p)
+			name, uid, _ := strings.Cut(strings.TrimSpace(o.String()), " ")
+			if seen[name] || seen[uid] && parking.FirstUID != 0 || !strings.HasPrefix(name, "env-") {
+				t.Errorf("%q, after %v", o, seen)
+			}
+			seen[name], seen[uid] = true, true
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

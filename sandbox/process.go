@@ -1,0 +1,134 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is an execution environment that was started: all that runs in its pid namespace.
+type Process struct {
+	pid    int
+	pidfd  *os.File
+	cgroup *Cgroup
+	output *output // nil: nobody wants it
+	done   chan struct{}
+	exit   ExitState // set before done closes
+	killed atomic.Bool
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// ExitState says how an environment ended.
+type ExitState struct {
+	Code   int            // exit code; -1 if a signal ended it
+	Signal syscall.Signal // 0 if none did
+	Killed bool           // by Kill or Close
+	OOM    bool           // something in it was killed for want of memory; known with a Cgroup only
+	Usage  Usage          // known with a Cgroup only
+}
+
+func (e ExitState) String() string {
+	switch {
+	case e.OOM:
+		return "out of memory"
+	case e.Signal != 0:
+		return "signal: " + e.Signal.String()
+	}
+	return fmt.Sprintf("exit status %d", e.Code)
+}
+
+// wait copies the output until nobody can write to it any more, then waits for the process to end.
+func (p *Process) wait() {
+	defer close(p.done)
+	p.output.copy()
+	var status unix.WaitStatus
+	err := p.reap(&status)
+	p.exit = ExitState{Code: status.ExitStatus(), Killed: p.killed.Load()}
+	switch {
+	case err != nil:
+		p.exit.Code = -1
+	case status.Signaled():
+		p.exit.Signal = status.Signal()
+	}
+	if usage, err := p.cgroup.Usage(); err == nil {
+		p.exit.Usage, p.exit.OOM = usage, usage.OOMKills > 0
+	}
+}
+
+// reap waits in the poller: a thread for each environment would be too many. When its first process has ended, the
+// kernel has ended and reaped all others of the pid namespace.
+func (p *Process) reap(status *unix.WaitStatus) error {
+	conn, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var waitErr error
+	err = conn.Read(func(uintptr) bool {
+		pid, err := unix.Wait4(p.pid, status, unix.WNOHANG, nil)
+		for err == unix.EINTR {
+			pid, err = unix.Wait4(p.pid, status, unix.WNOHANG, nil)
+		}
+		waitErr = os.NewSyscallError("wait4", err)
+		return err != nil || pid == p.pid
+	})
+	return errors.Join(err, waitErr)
+}
+
+// Pid is the first process's id as the lab sees it; inside it is 1. It is the lab's to use until Close.
+func (p *Process) Pid() int { return p.pid }
+
+// Done is closed when every process of the environment has ended and all its output has been copied.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Drain returns when what the environment has printed so far has been written to Config.Output.
+func (p *Process) Drain() { p.output.Drain() }
+
+// Exit tells how the environment ended. It waits for Done.
+func (p *Process) Exit() ExitState {
+	<-p.done
+	return p.exit
+}
+
+// Usage reads what the environment has used so far; all zero without a control group.
+func (p *Process) Usage() (Usage, error) { return p.cgroup.Usage() }
+
+// Kill ends every process of the environment, whatever they do. It does not wait for that: Done does. An environment
+// that has ended already is not an error.
+func (p *Process) Kill() error {
+	conn, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return nil // closed
+	}
+	var killErr error
+	if conn.Control(func(fd uintptr) { killErr = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) }) != nil {
+		return nil // closed
+	}
+	switch killErr {
+	case nil:
+		p.killed.Store(true)
+	case unix.ESRCH:
+	default:
+		return fmt.Errorf("sandbox: kill process %d: %w", p.pid, killErr)
+	}
+	return nil
+}
+
+// Close kills what still runs, waits for Done, and removes the control group. Every Process needs it; a second call
+// returns what the first returned.
+func (p *Process) Close() error {
+	p.closeOnce.Do(func() {
+		err := p.Kill()
+		if err == nil {
+			<-p.done
+		}
+		p.closeErr = errors.Join(err, p.pidfd.Close(), p.cgroup.Close())
+	})
+	return p.closeErr
+}
