@@ -59,7 +59,7 @@ func (n *NS) Fd() int { return int(n.file.Fd()) }
 // Close lets go of the namespace.
 func (n *NS) Close() error { return n.file.Close() }
 
-// Do runs fn on a thread inside n and returns its error. Goroutines that fn starts are outside n. Children that fn
+// Do runs fn on a thread inside n and returns its error; it is os.ErrClosed after Close. Goroutines that fn starts are outside n. Children that fn
 // starts are inside n. Do not read /proc/self in fn: it describes the main thread; read /proc/thread-self.
 func (n *NS) Do(fn func() error) error {
 	return onThread(func() error { return setns(n.file) }, fn)
@@ -128,6 +128,14 @@ func moved(enter, fn func() error) error {
 	return err
 }
 
+// setns holds the descriptor while it uses it: a namespace that somebody closes meanwhile is entered, or found closed,
+// and never another file that got its number.
 func setns(f *os.File) error {
-	return os.NewSyscallError("setns", unix.Setns(int(f.Fd()), unix.CLONE_NEWNET))
+	var moved error
+	enter := func(fd uintptr) { moved = os.NewSyscallError("setns", unix.Setns(int(fd), unix.CLONE_NEWNET)) }
+	c, err := f.SyscallConn()
+	if err == nil && c.Control(enter) != nil {
+		err = os.ErrClosed // the one thing that keeps Control from calling
+	}
+	return errors.Join(err, moved)
 }

@@ -87,6 +87,41 @@ func TestSetIsPerNamespace(t *testing.T) {
 	}
 }
 
+// TestCloseMeetsDo: whoever enters a namespace while it is closed gets in or is told so, and is never anywhere else.
+func TestCloseMeetsDo(t *testing.T) {
+	nstest.NoLeaks(t)
+	for range 50 {
+		ns, err := netns.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want string
+		if err := ns.Do(func() (err error) { want, err = os.Readlink("/proc/thread-self/ns/net"); return err }); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					var in string
+					err := ns.Do(func() (err error) { in, err = os.Readlink("/proc/thread-self/ns/net"); return err })
+					if errors.Is(err, os.ErrClosed) {
+						return
+					}
+					if err != nil || in != want {
+						t.Errorf("in %q (%v), want %q", in, err, want)
+						return
+					}
+				}
+			})
+		}
+		if err := ns.Close(); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+	}
+}
+
 func TestChildStartsInside(t *testing.T) {
 	nstest.NoLeaks(t)
 	ns := nstest.NS(t)
