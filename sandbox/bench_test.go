@@ -86,7 +86,7 @@ func BenchmarkFill(b *testing.B) {
 	nstest.NeedRoot(b)
 	const slots = 16
 	parking := &sandbox.Parking{}
-	if !rootless() {
+	if !nstest.Rootless() {
 		parking.FirstUID = 61000
 	}
 	var filled []time.Duration

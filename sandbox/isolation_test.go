@@ -378,7 +378,7 @@ func TestEnvironmentsAreApart(t *testing.T) {
 
 func TestSetuidProgramGivesNothing(t *testing.T) {
 	nstest.NoLeaks(t)
-	if rootless() {
+	if nstest.Rootless() {
 		t.Skip("a set-user-id program cannot be made here")
 	}
 	c := config(t, "")

@@ -103,7 +103,7 @@ func shortLab() {
 		os.Exit(1)
 	}
 	configs := []sandbox.ParkConfig{{NetNS: ns}}
-	if !rootless() {
+	if !nstest.Rootless() {
 		configs = append(configs, sandbox.ParkConfig{NetNS: ns, UID: 61001, GID: 61001})
 	}
 	for _, c := range configs {

@@ -14,7 +14,7 @@ func TestParking(t *testing.T) {
 	nstest.NoLeaks(t)
 	nstest.NeedRoot(t)
 	parking := &sandbox.Parking{Limits: sandbox.Limits{Pids: 100}}
-	if !rootless() {
+	if !nstest.Rootless() {
 		parking.FirstUID = 61000
 	}
 	if sandbox.CheckCgroups() == nil {

@@ -34,13 +34,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// rootless says that the machine's ids are out of reach: then environments share uid 0 of a user namespace.
-func rootless() bool {
-	b, _ := os.ReadFile("/proc/self/uid_map")
-	f := strings.Fields(string(b))
-	return len(f) == 3 && f[2] != "4294967295"
-}
-
 // machineRoot says that uid 0 here is the machine's.
 func machineRoot() bool {
 	b, _ := os.ReadFile("/proc/self/uid_map")
@@ -122,7 +115,7 @@ func launch(ctx context.Context, c setup) (*sandbox.Process, error) {
 func config(tb testing.TB, script string) setup {
 	tb.Helper()
 	c := setup{sandbox.ParkConfig{NetNS: nstest.NS(tb)}, sandbox.Config{Code: code(tb, "#!/bin/bash\n"+script), Env: env}}
-	if !rootless() {
+	if !nstest.Rootless() {
 		c.UID, c.GID = 61001, 61001
 	}
 	return c
@@ -180,7 +173,7 @@ func variants(t *testing.T, test func(t *testing.T, with func(setup) setup)) {
 		test(t, func(c setup) setup { c.UID, c.GID = 0, 0; return c })
 	})
 	t.Run("uid", func(t *testing.T) {
-		if rootless() {
+		if nstest.Rootless() {
 			t.Skip("no ids to give here")
 		}
 		test(t, func(c setup) setup { return c })
@@ -352,7 +345,7 @@ func TestBootstrapOpenForWriting(t *testing.T) {
 
 func TestClosedCodeDirectory(t *testing.T) {
 	nstest.NoLeaks(t)
-	if rootless() {
+	if nstest.Rootless() {
 		t.Skip("the only user there is owns the directory")
 	}
 	c := config(t, "")
@@ -397,7 +390,7 @@ func TestManyAtOnce(t *testing.T) {
 			defer ns.Close()
 			o, c := newOutput(), c
 			c.NetNS, c.Output, c.Hostname = ns, o, fmt.Sprintf("env-%d", i)
-			if !rootless() {
+			if !nstest.Rootless() {
 				c.UID, c.GID = uint32(62000+i), uint32(62000+i)
 			}
 			p, err := launch(t.Context(), c)

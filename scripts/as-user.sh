@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs a program without root: as an ordinary user, inside user, network, mount and pid namespaces of its own. For
-# go test -exec. If root calls, nobody runs it, and sees the checkout and the program even if they lie in root's home:
-# both are bound to where nobody can look, in a mount namespace that ends with the program.
+# Runs a program without root: as an ordinary user, inside user, network, mount and pid namespaces of its own, with a /run
+# of its own to pin namespaces in. For go test -exec. If root calls, nobody runs it, and sees the checkout and the program
+# even if they lie in root's home: both are bound to where nobody can look, in a mount namespace that ends with the program.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # where iptables is
 inside=(
   unshare --user --map-root-user --net --mount --pid --fork --mount-proc --kill-child
-  sh -c 'ip link set lo up && exec "$@"' sh
+  sh -c 'mount -t tmpfs -o mode=755 run /run && ip link set lo up && exec "$@"' sh
 )
 if [ "$(id -u)" -ne 0 ]; then exec "${inside[@]}" "$@"; fi
 

@@ -87,12 +87,16 @@ func newFunctions(t testing.TB) *functions {
 	underlay := answer(netlab.NewUnderlay(hub))(t)
 	vtep := answer(underlay.Connect(t.Context(), worker))(t)
 	roles := iam.New(iam.Config{})
-	l := lambda.New(lambda.Config{
+	config := lambda.Config{
 		Network: lab, Internet: internet, Hyperplane: nat.NewNode(hub, underlay.HubVTEP),
 		Workers: []*sandbox.Worker{{Node: worker, VTEP: vtep, Tunnels: sandbox.TunnelConfig{Network: nat.LambdaVPC, RouterMAC: nat.ENIMAC, Port: nat.TunnelPort}}},
-		Store:   sandbox.Store{Dir: filepath.Join(dir, "store")}, CodeDir: filepath.Join(dir, "code"), FirstUID: 1_960_000_000,
+		Store:   sandbox.Store{Dir: filepath.Join(dir, "store")}, CodeDir: filepath.Join(dir, "code"),
 		Allowed: roles.Allowed, RoleExists: roles.RoleExists,
-	})
+	}
+	if !nstest.Rootless() {
+		config.FirstUID = 1_960_000_000
+	}
+	l := lambda.New(config)
 	closes(t, l)
 	front := httptest.NewServer(New(Config{Lambda: l, EC2: ec2.New(ec2.Config{Network: lab}), IAM: roles}))
 	t.Cleanup(front.Close)

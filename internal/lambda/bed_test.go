@@ -107,14 +107,14 @@ func newBed(t testing.TB, changes ...func(*lambda.Config)) *bed {
 		Workers: []*sandbox.Worker{{Node: b.worker, VTEP: vtep, Tunnels: sandbox.TunnelConfig{Network: nat.LambdaVPC, RouterMAC: nat.ENIMAC, Port: nat.TunnelPort}}},
 		Store:   sandbox.Store{Dir: b.store}, CodeDir: filepath.Join(dir, "code"),
 	}
-	if !rootless() {
+	if !nstest.Rootless() {
 		config.FirstUID = 1_950_000_000
 	}
 	name := fmt.Sprintf("lambda-test-%d-%d", os.Getpid(), beds.Add(1))
 	if groups, err := sandbox.NewCgroups(name); err == nil {
 		config.Cgroups, b.cgroups = groups, name
 		b.undo.Push(groups.Close)
-	} else if !rootless() {
+	} else if !nstest.Rootless() {
 		t.Logf("without control groups: %v", err)
 	}
 	for _, change := range changes {
@@ -133,12 +133,6 @@ func (b *bed) node(t testing.TB, name string) *netlab.Node {
 	must(t, err)
 	b.undo.Push(n.Close)
 	return n
-}
-
-func rootless() bool {
-	b, _ := os.ReadFile("/proc/self/uid_map")
-	f := strings.Fields(string(b))
-	return len(f) == 3 && f[2] != "4294967295"
 }
 
 // openDir is a directory of the test's that environments may pass through.

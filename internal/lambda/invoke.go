@@ -223,6 +223,7 @@ func (s *Service) RetireIdle(name string) {
 // is errUntouched if it ended before it got the event.
 func (s *Service) serve(ctx context.Context, e *environment, in InvokeInput, out *InvokeOutput) (healthy bool, err error) {
 	c := &e.generation.config
+	e.process.Drain() // what it said before its event stands before it
 	e.log.Reset()
 	e.say(appendStart(e.line[:0], out.RequestID, c.Version))
 	event := sandbox.Event{

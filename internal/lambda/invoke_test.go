@@ -189,7 +189,7 @@ func troubles(t *testing.T) map[string]trouble {
 		"init error":       {in: with(bash(t, ""), func(in *lambda.CreateFunctionInput) { in.Handler = "function.absent" }), kind: "HandlerNotFound", words: []string{"no function absent"}},
 		"no interpreter":   {in: program("#!/no/such\n"), kind: "Runtime.InvalidEntrypoint", words: []string{"/no/such"}},
 	}
-	if !rootless() {
+	if !nstest.Rootless() {
 		m["memory hog"] = trouble{in: goCode, event: event{"do": "alloc:500"}, kind: "Runtime.OutOfMemory", words: []string{"signal: killed", "128 MB"}}
 	}
 	return m

@@ -29,6 +29,13 @@ func NeedRoot(tb testing.TB) {
 	tb.Skip("needs rights over namespaces: sudo, or go test -exec 'unshare -Urnmpf --mount-proc'")
 }
 
+// Rootless tells whether the machine's ids are out of reach: then environments share uid 0 of a user namespace.
+func Rootless() bool {
+	b, _ := os.ReadFile("/proc/self/uid_map")
+	f := strings.Fields(string(b))
+	return len(f) == 3 && f[2] != "4294967295"
+}
+
 // NoLeaks fails the test if, after all its clean-ups, a file descriptor, a goroutine, a child process or a network
 // namespace of this process is left over. Call it first. Namespaces end asynchronously, so it waits for that.
 func NoLeaks(tb testing.TB) {
