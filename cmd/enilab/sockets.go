@@ -31,17 +31,15 @@ func (s *starter) open() (*net.TCPListener, error) {
 	return nil, fmt.Errorf("listen on %s: %w; %s", s.address, number, way)
 }
 
-// listen opens it for the daemon and notes its address.
-func (s *starter) listen() (*os.File, error) {
+// listen opens it for the daemon, and tells which address that is.
+func (s *starter) listen() (file *os.File, address string, err error) {
 	l, err := s.open()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer l.Close()
-	if err := os.WriteFile(s.place.Listen(), []byte(l.Addr().String()+"\n"), 0o600); err != nil {
-		return nil, err
-	}
-	return l.File()
+	file, err = l.File()
+	return file, l.Addr().String(), err
 }
 
 func listenUnix(path string) (*os.File, error) {

@@ -170,7 +170,7 @@ func (s *starter) start(ctx context.Context, keeper *realm.Keeper) error {
 		return err
 	}
 	defer log.Close()
-	api, err := s.listen()
+	api, address, err := s.listen()
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,10 @@ func (s *starter) start(ctx context.Context, keeper *realm.Keeper) error {
 	if err := keeper.Start(ctx, []string{"serve", string(args)}, api, control); err != nil {
 		return err
 	}
-	return awaitDaemon(ctx, s.place, keeper, from)
+	if err := awaitDaemon(ctx, s.place, keeper, from); err != nil {
+		return err
+	}
+	return os.WriteFile(s.place.Listen(), []byte(address+"\n"), 0o600) // not before: where nothing has served nobody looks
 }
 
 // awaitDaemon returns when the daemon serves, or says what it said last.

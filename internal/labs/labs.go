@@ -115,8 +115,8 @@ func checkOwn(dir string) error {
 // Socket is what verbs reach the daemon through.
 func (p Place) Socket() string { return filepath.Join(p.Run, "api.sock") }
 
-// Listen is a file with the AWS API's address.
-func (p Place) Listen() string { return filepath.Join(p.Run, "listen") }
+// Listen is a file with the AWS API's address, which the lab has again when it comes back: clients know it.
+func (p Place) Listen() string { return filepath.Join(p.State, "listen") }
 
 // Log is what keeper and daemons print.
 func (p Place) Log() string { return filepath.Join(p.Run, "daemon.log") }
