@@ -36,8 +36,8 @@ func (e Entry) message(kind, flags uint16) []byte {
 	}
 	b := make([]byte, 4, 64) // the length comes last
 	b = native.AppendUint16(b, kind)
-	b = native.AppendUint16(b, flags|unix.NLM_F_REQUEST|unix.NLM_F_ACK)
-	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0) // sequence and port: answers come in order on a socket that nobody shares
+	b = native.AppendUint16(b, flags|unix.NLM_F_REQUEST)
+	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0) // sequence and port: who fails is told on a socket that nobody shares
 	b = append(b, family, 0, 0, 0)
 	b = native.AppendUint32(b, uint32(e.Link))
 	b = native.AppendUint16(b, netlink.NUD_PERMANENT)

@@ -14,13 +14,13 @@ import (
 // timed path, several at once, attributes that it does not know.
 type requests struct {
 	mu sync.Mutex // guards the order of requests and answers, and all below
-	fd int        // -1 when closed
+	fd int        // does not block; -1 when closed
 	in [256]byte  // an answer is a header and an error code
 }
 
 // dialRequests opens the socket in the namespace of the calling thread.
 func dialRequests() (*requests, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
@@ -41,8 +41,9 @@ func (r *requests) close() {
 }
 
 // Request has the kernel do requests in this namespace, in order, with one system call for all; each is done even if one
-// before it failed. A request is a whole message with the flag NLM_F_ACK. The error is that of the first that failed. It
-// may be called from any goroutine.
+// before it failed. A request is a whole message, best without the flag NLM_F_ACK: what went well needs no answer, and to
+// make and fetch one costs a fifth of a bind. The error is that of the first that failed. It may be called from any
+// goroutine.
 func (n *Node) Request(list ...[]byte) error {
 	out := list[0]
 	for _, q := range list[1:] {
@@ -58,8 +59,11 @@ func (n *Node) Request(list ...[]byte) error {
 		return os.NewSyscallError("netlink write", err)
 	}
 	var first error
-	for range list { // the kernel has answered before the write returned
+	for { // the kernel has answered before the write returned
 		size, err := again(func() (int, error) { return unix.Read(r.fd, r.in[:]) })
+		if err == unix.EAGAIN { //nolint:errorlint // an Errno as it is
+			return first
+		}
 		if err != nil {
 			return errors.Join(first, os.NewSyscallError("netlink read", err))
 		}
@@ -70,7 +74,6 @@ func (n *Node) Request(list ...[]byte) error {
 			first = unix.Errno(-code)
 		}
 	}
-	return first
 }
 
 func again(call func() (int, error)) (n int, err error) {

@@ -41,7 +41,7 @@ func BenchmarkStartTrue(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				l, err := sandbox.Park(b.Context(), c.ParkConfig)
+				l, err := c.zygote.Park(b.Context(), c.ParkConfig)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -86,6 +86,7 @@ func BenchmarkFill(b *testing.B) {
 	nstest.NeedRoot(b)
 	const slots = 16
 	parking := &sandbox.Parking{}
+	defer parking.Close()
 	if !nstest.Rootless() {
 		parking.FirstUID = 61000
 	}

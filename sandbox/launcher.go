@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"enilab/internal/netns"
@@ -36,7 +35,7 @@ type ParkConfig struct {
 // Config says what to run.
 type Config struct {
 	Code    string   // directory, seen read-only at /var/task; needed
-	Command []string // what to execute, by its absolute path inside; nil means /var/task/bootstrap, else /opt/bootstrap
+	Command []string // what to execute, by its absolute path inside; nil means /var/task/bootstrap
 	Env     []string // the exact environment
 	Limits  Limits   // what of the control group's limits is to change; zero fields stay. Nothing without a Cgroup
 
@@ -46,13 +45,14 @@ type Config struct {
 }
 
 // Launcher is an execution environment without its function: a process in namespaces, root and control group of its own
-// that has done whatever needs no function, given up its rights, and waits. Its first thread, the one that becomes the
-// function, is as confined as the function will be; another keeps the right to mount until the code is in place.
+// that has done whatever needs no function, given up its rights, and waits, as confined as the function will be.
 //
 // It ends by Start, by Close, or with the process that parked it.
 type Launcher struct {
+	zygote  *Zygote
 	process *Process
-	status  *os.File // the socket to the init stage; belongs to who sets used
+	status  *os.File // the socket to the stage; belongs to who sets used
+	inbox   uintptr  // where the stage receives its order
 	used    atomic.Bool
 }
 
@@ -60,8 +60,8 @@ var errUsed = errors.New("sandbox: the launcher has started its function already
 
 // Park starts an environment up to the point where it needs its function. If that fails, the error is a [*StartError]
 // for what went wrong in the sandbox, and nothing is left. ctx bounds the call only.
-func Park(ctx context.Context, c ParkConfig) (*Launcher, error) {
-	l := &Launcher{process: &Process{cgroup: c.Cgroup, done: make(chan struct{})}}
+func (z *Zygote) Park(ctx context.Context, c ParkConfig) (*Launcher, error) {
+	l := &Launcher{zygote: z, process: &Process{cgroup: c.Cgroup, done: make(chan struct{})}}
 	if err := l.park(ctx, &c); err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: park: %w", err), l.Close())
 	}
@@ -73,7 +73,7 @@ func (l *Launcher) park(ctx context.Context, c *ParkConfig) error {
 	if err != nil {
 		return err
 	}
-	if err := l.spawn(c, plan); err != nil {
+	if err := l.fork(c, plan); err != nil {
 		return err
 	}
 	return await(ctx, l.status, func(status io.Reader) error { return expect(status, parked) })
@@ -87,10 +87,13 @@ func (l *Launcher) Start(ctx context.Context, c Config) (_ *Process, err error) 
 		return nil, errUsed
 	}
 	defer l.status.Close()
-	err = l.process.handOver(l.status, &c)
+	err = l.handOver(&c)
 	go l.process.wait()
 	if err == nil {
 		err = await(ctx, l.status, executed)
+	}
+	if e := (*StartError)(nil); errors.As(err, &e) && e.Step == "exec" {
+		err = execError(c.Command, c.Code, e.Errno)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: start: %w", err), l.process.Close())
@@ -125,6 +128,10 @@ func (c *ParkConfig) plan() (*plan, error) {
 	if c.Pids < 0 || c.TmpSize < 0 {
 		return nil, fmt.Errorf("%d processes and %d bytes in /tmp: neither can be negative", c.Pids, c.TmpSize)
 	}
+	const longest = 255 // the kernel takes 64
+	if len(c.Hostname) > longest {
+		return nil, fmt.Errorf("host name of %d bytes: no more than %d", len(c.Hostname), longest)
+	}
 	p := &plan{uid: uint64(c.UID), gid: uint64(c.GID), processes: uint64(c.Pids), tmp: uint64(c.TmpSize), hostname: c.Hostname}
 	if p.processes == 0 {
 		p.processes = maxProcesses
@@ -138,13 +145,8 @@ func (c *ParkConfig) plan() (*plan, error) {
 	return p, nil
 }
 
-// spawn starts the init stage and gives it the plan.
-func (l *Launcher) spawn(c *ParkConfig, plan *plan) error {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
+// fork has the zygote make the process.
+func (l *Launcher) fork(c *ParkConfig, plan *plan) error {
 	// A socket that keeps messages apart: each side says one thing at a time.
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -153,81 +155,69 @@ func (l *Launcher) spawn(c *ParkConfig, plan *plan) error {
 	defer unix.Close(pair[1])
 	_ = unix.SetNonblock(pair[0], true) // fails for what is no descriptor only
 	l.status = os.NewFile(uintptr(pair[0]), "status")
-
-	files := []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(pair[1])}
-	pidfd := -1
-	attr := &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
-		Setsid:     true,
-		PidFD:      &pidfd,
-	}
-	if c.UID == 0 {
-		attr.Cloneflags |= unix.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
-		attr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
-	}
 	entry, err := c.Cgroup.open()
 	if err != nil {
 		return err
 	}
 	defer entry.Close()
+	files := []int{c.NetNS.Fd(), pair[1]}
 	if entry.directory != nil {
-		attr.UseCgroupFD, attr.CgroupFD = true, int(entry.directory.Fd())
+		plan.unified = 1
+		files = append(files, int(entry.directory.Fd()))
 	}
 	for _, f := range entry.tasks {
-		files = append(files, f.Fd())
+		files = append(files, int(f.Fd()))
 	}
-	plan.joins = uint64(len(entry.tasks))
-	if err := send(l.status, plan.encode()); err != nil {
-		return err
-	}
-
-	err = c.NetNS.Do(func() (err error) {
-		l.process.pid, err = syscall.ForkExec("/proc/self/exe", []string{"enilab", InitArg}, &syscall.ProcAttr{
-			Files: files,
-			Env:   []string{"GOMAXPROCS=1", "GOGC=off"}, // fewer threads to end at exec, and no collection before it
-			Sys:   attr,
-		})
-		return err
-	})
-	if l.process.pid != 0 { // also if Do could not find home again
-		_ = unix.SetNonblock(pidfd, true) // fails for what is no descriptor only
-		l.process.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
-	}
-	if err != nil {
-		return fmt.Errorf("create process: %w", err)
-	}
-	return nil
+	l.process.pid, l.process.pidfd, l.inbox, err = l.zygote.fork(plan, files...)
+	return err
 }
 
-// handOver sets the limits and gives the init stage the function.
-func (p *Process) handOver(status *os.File, c *Config) error {
+// bootstrap is what a function's code is to have.
+const bootstrap = "/var/task/bootstrap"
+
+// handOver sets the limits, puts the code in place and gives the stage its order.
+func (l *Launcher) handOver(c *Config) error {
 	if c.Code == "" {
 		return errors.New("no code directory given")
 	}
-	order := (&order{c.Command, c.Env}).encode()
-	if len(order) > maxMessage {
-		return fmt.Errorf("command and environment take %d bytes, the limit is %d", len(order), maxMessage)
+	command := c.Command
+	if len(command) == 0 {
+		command = []string{bootstrap}
 	}
-	if err := p.cgroup.limit(c.Limits); err != nil {
+	order, err := (&order{command, c.Env}).encode(l.inbox)
+	if err != nil {
 		return err
 	}
-	code, err := openCode(c.Code)
+	if err := l.process.cgroup.limit(c.Limits); err != nil {
+		return err
+	}
+	if err := l.mount(c.Code); err != nil {
+		return err
+	}
+	end, err := l.process.newOutput(c.Output)
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	return send(l.status, order, int(end.Fd()))
+}
+
+// mount makes the code the environment's /var/task. The process that waits there has no right to; it could have kept one,
+// but what waits with rights is worth more to whoever gets at it.
+func (l *Launcher) mount(path string) error {
+	code, err := openCode(path)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(code)
-	give := []int{code}
-	if c.Output != nil {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return err
-		}
-		defer w.Close()
-		p.output = &output{pipe: r, to: c.Output}
-		give = append(give, int(w.Fd()))
+	err = l.zygote.mounts.In(l.process.pidfd, func() error { return attach(code, "/var/task") })
+	if errors.Is(err, unix.ESRCH) {
+		return parseStatus(nil)
 	}
-	return send(status, order, give...)
+	if err != nil {
+		return fmt.Errorf("mount %s on /var/task: %w", path, err)
+	}
+	return nil
 }
 
 // openCode takes a directory, with what is mounted below it, out of the lab's mounts and makes it read-only: a mount of
@@ -275,7 +265,7 @@ func send(status *os.File, message []byte, files ...int) error {
 	case unix.EPIPE, unix.ECONNRESET:
 		return parseStatus(nil)
 	}
-	return fmt.Errorf("send the init stage %d bytes: %w", len(message), sendErr)
+	return fmt.Errorf("send the parked process %d bytes: %w", len(message), sendErr)
 }
 
 // await reads from the socket while ctx allows.

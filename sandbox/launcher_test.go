@@ -21,9 +21,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func park(t *testing.T, c sandbox.ParkConfig) *sandbox.Launcher {
+func park(t *testing.T, c setup) *sandbox.Launcher {
 	t.Helper()
-	l, err := sandbox.Park(t.Context(), c)
+	l, err := c.zygote.Park(t.Context(), c.ParkConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestLauncherIsUsedOnce(t *testing.T) {
 	nstest.NoLeaks(t)
 	variants(t, func(t *testing.T, with func(setup) setup) {
 		c := with(config(t, "sleep 1000"))
-		unused := park(t, c.ParkConfig)
+		unused := park(t, c)
 		for range 2 {
 			if err := unused.Close(); err != nil {
 				t.Error(err)
@@ -53,7 +53,7 @@ func TestLauncherIsUsedOnce(t *testing.T) {
 			t.Errorf("closed and started: %v", err)
 		}
 
-		l := park(t, c.ParkConfig)
+		l := park(t, c)
 		p, err := l.Start(t.Context(), c.Config)
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +77,7 @@ func TestLauncherIsUsedOnce(t *testing.T) {
 func TestLauncherIsKilled(t *testing.T) {
 	nstest.NoLeaks(t)
 	c := config(t, "sleep 1000")
-	closed, started := park(t, c.ParkConfig), park(t, c.ParkConfig)
+	closed, started := park(t, c), park(t, c)
 	for _, l := range []*sandbox.Launcher{closed, started} {
 		if err := unix.Kill(l.Pid(), unix.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -106,8 +106,9 @@ func shortLab() {
 	if !nstest.Rootless() {
 		configs = append(configs, sandbox.ParkConfig{NetNS: ns, UID: 61001, GID: 61001})
 	}
+	var z sandbox.Zygote
 	for _, c := range configs {
-		l, err := sandbox.Park(context.Background(), c)
+		l, err := z.Park(context.Background(), c)
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -163,7 +164,7 @@ func TestLauncherEndsWithItsLab(t *testing.T) {
 	}
 }
 
-// What waits holds nothing of its lab, and the thread that will be the function has no right left.
+// What waits holds nothing of its lab, has one thread and no right left.
 func TestParkedLauncherHoldsNothing(t *testing.T) {
 	nstest.NoLeaks(t)
 	t.Setenv("LAB_SECRET", "hush")
@@ -174,7 +175,7 @@ func TestParkedLauncherHoldsNothing(t *testing.T) {
 	defer unix.Close(fd)
 	variants(t, func(t *testing.T, with func(setup) setup) {
 		c := with(config(t, ""))
-		l := park(t, c.ParkConfig)
+		l := park(t, c)
 		proc := fmt.Sprintf("/proc/%d/", l.Pid())
 		var open []string
 		entries, err := os.ReadDir(proc + "fd")
@@ -190,7 +191,7 @@ func TestParkedLauncherHoldsNothing(t *testing.T) {
 			t.Errorf("open: %v", open)
 		}
 		environment, err := os.ReadFile(proc + "environ")
-		if err != nil || string(environment) != "GOMAXPROCS=1\x00GOGC=off\x00" {
+		if err != nil || string(environment) != "GOMAXPROCS=1\x00" {
 			t.Errorf("environment: %q, %v", environment, err)
 		}
 		for _, path := range []string{"root", "home", "run", "sys"} {
@@ -226,7 +227,7 @@ func TestCodeComesAfterParking(t *testing.T) {
 	nstest.NoLeaks(t)
 	variants(t, func(t *testing.T, with func(setup) setup) {
 		c := with(config(t, ""))
-		l := park(t, c.ParkConfig)
+		l := park(t, c)
 		c.Code = code(t, "#!/bin/bash\ncat /var/task/part/file; grep -E ' /var/task(/part)? ' /proc/self/mounts; > /var/task/part/new")
 		part := filepath.Join(c.Code, "part")
 		if err := os.Mkdir(part, 0o755); err != nil {
@@ -262,7 +263,8 @@ func TestParkIsBoundedByContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("changed my mind")
 	cancel(why)
-	if _, err := sandbox.Park(ctx, config(t, "").ParkConfig); !errors.Is(err, why) {
+	c := config(t, "")
+	if _, err := c.zygote.Park(ctx, c.ParkConfig); !errors.Is(err, why) {
 		t.Error(err)
 	}
 }
@@ -281,7 +283,7 @@ func TestLimitsOfStart(t *testing.T) {
 			c := config(t, "head -c 1000000000 /dev/zero > /tmp/x")
 			c.TmpSize = 1 << 30
 			c.Cgroup = group(t, g, sandbox.Limits{Memory: tt.parked, Pids: 20})
-			l := park(t, c.ParkConfig)
+			l := park(t, c)
 			c.Limits = sandbox.Limits{Memory: tt.started, VCPUs: 1.5, Weight: 50}
 			p, err := l.Start(t.Context(), c.Config)
 			if err != nil {
@@ -300,7 +302,7 @@ func TestStartFailsOnLimits(t *testing.T) {
 	g, lab := groups(t)
 	c := config(t, "")
 	c.Cgroup = group(t, g, sandbox.Limits{})
-	l := park(t, c.ParkConfig)
+	l := park(t, c)
 	c.Limits.Pids = 1 << 30
 	if _, err := l.Start(t.Context(), c.Config); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "pids.max") {
 		t.Errorf("more processes than there can be: %v", err)

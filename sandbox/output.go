@@ -18,6 +18,16 @@ type output struct {
 	buffer [8 << 10]byte
 }
 
+// newOutput opens where the environment prints. Nobody reads it if to is nil.
+func (p *Process) newOutput(to io.Writer) (end *os.File, err error) {
+	if to == nil {
+		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	}
+	p.output = &output{to: to}
+	p.output.pipe, end, err = os.Pipe()
+	return end, err
+}
+
 // copy returns when nobody can print any more.
 func (o *output) copy() {
 	if o == nil {

@@ -14,8 +14,12 @@ type Parking struct {
 	Cgroups  *Cgroups // nil: no control groups
 	Limits   Limits   // of each control group until Launcher.Start says otherwise
 
-	count atomic.Uint32
+	zygote Zygote
+	count  atomic.Uint32
 }
+
+// Close ends what makes the launchers' processes; launchers that are there stay. It comes after the pools.
+func (p *Parking) Close() error { return p.zygote.Close() }
 
 // uids is how many user ids environments take in turn.
 const uids = 1 << 24
@@ -55,5 +59,5 @@ func (p *Parking) park(ctx context.Context, s *Slot) (_ *Launcher, err error) {
 			return nil, err
 		}
 	}
-	return Park(ctx, c)
+	return p.zygote.Park(ctx, c)
 }

@@ -14,6 +14,7 @@ func TestParking(t *testing.T) {
 	nstest.NoLeaks(t)
 	nstest.NeedRoot(t)
 	parking := &sandbox.Parking{Limits: sandbox.Limits{Pids: 100}}
+	defer parking.Close()
 	if !nstest.Rootless() {
 		parking.FirstUID = 61000
 	}

@@ -3,26 +3,25 @@ package sandbox
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"unsafe"
 )
 
-// plan is what Park tells the init stage, and order what Start tells it later. They travel as their fields in order,
-// numbers as varints and strings behind their lengths: decoding JSON for the first time costs a process more than all
-// the rest of reading it.
+// plan is what Park tells the zygote. It travels as its fields in order, numbers as varints and the string behind its
+// length: decoding JSON for the first time costs a process more than all the rest of reading it.
 type plan struct {
 	uid, gid  uint64
 	processes uint64
 	tmp       uint64
-	joins     uint64 // how many descriptors from firstJoin on are control groups to join
+	unified   uint64 // 1: the first descriptor after the two of every plan is the control group (version 2) to begin in
 	hostname  string
-}
-
-type order struct {
-	command []string
-	env     []string
 }
 
 // maxMessage fits a socket's buffer on any kernel, so that writing it never waits for its reader.
 const maxMessage = 128 << 10
+
+// maxPlan bounds what the zygote reads.
+const maxPlan = 4 << 10
 
 var errMessage = errors.New("damaged configuration")
 
@@ -31,80 +30,55 @@ func (p *plan) encode() []byte {
 	for _, n := range p.numbers() {
 		b = binary.AppendUvarint(b, *n)
 	}
-	return appendStrings(b, []string{p.hostname})
+	return append(b, p.hostname...)
 }
 
-func (p *plan) decode(b []byte) (err error) {
-	r := reader{rest: b}
+func (p *plan) decode(b []byte) error {
 	for _, n := range p.numbers() {
-		*n = r.number()
+		v, size := binary.Uvarint(b)
+		if size <= 0 {
+			return errMessage
+		}
+		*n, b = v, b[size:]
 	}
-	hostname := r.strings()
-	if len(hostname) != 1 {
-		return errMessage
-	}
-	p.hostname = hostname[0]
-	return r.end()
+	p.hostname = string(b)
+	return nil
 }
 
 func (p *plan) numbers() []*uint64 {
-	return []*uint64{&p.uid, &p.gid, &p.processes, &p.tmp, &p.joins}
+	return []*uint64{&p.uid, &p.gid, &p.processes, &p.tmp, &p.unified}
 }
 
-func (o *order) encode() []byte { return appendStrings(appendStrings(nil, o.command), o.env) }
-
-func (o *order) decode(b []byte) error {
-	r := reader{rest: b}
-	o.command, o.env = r.strings(), r.strings()
-	return r.end()
+// order is what Start tells a parked process: the last call that it makes.
+type order struct {
+	command []string
+	env     []string
 }
 
-func appendStrings(b []byte, list []string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(list)))
-	for _, s := range list {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
-	}
-	return b
-}
-
-// reader takes a message apart. What it returns after damage means nothing.
-type reader struct {
-	rest    []byte
-	damaged bool
-}
-
-func (r *reader) number() uint64 {
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		r.damaged = true
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
-
-func (r *reader) strings() []string {
-	count := r.number()
-	if count > uint64(len(r.rest)) { // each string takes a byte at least
-		r.damaged = true
-		return nil
-	}
-	list := make([]string, count)
-	for i := range list {
-		size := r.number()
-		if size > uint64(len(r.rest)) {
-			r.damaged = true
-			return nil
+// encode writes the order as it is to lie in the receiver's memory, whose address is inbox: three words point to the
+// path, the arguments and the environment, as execve(2) takes them, so that nobody has to take it apart.
+func (o *order) encode(inbox uintptr) ([]byte, error) {
+	const size = unsafe.Sizeof(inbox)
+	pointers := 3 + len(o.command) + 1 + len(o.env) + 1
+	b := make([]byte, uintptr(pointers)*size)
+	at := func(index int) uint64 { return uint64(inbox) + uint64(index)*uint64(size) }
+	put := func(index int, v uint64) { binary.NativeEndian.PutUint64(b[uintptr(index)*size:], v) }
+	next := 3
+	list := func(strings []string) {
+		for _, s := range strings {
+			put(next, uint64(inbox)+uint64(len(b)))
+			b = append(append(b, s...), 0)
+			next++
 		}
-		list[i], r.rest = string(r.rest[:size]), r.rest[size:]
+		next++ // the pointer that ends the list
 	}
-	return list
-}
-
-func (r *reader) end() error {
-	if r.damaged || len(r.rest) != 0 {
-		return errMessage
+	put(0, at(pointers)) // the command's name is the first string
+	put(1, at(next))
+	list(o.command)
+	put(2, at(next))
+	list(o.env)
+	if len(b) > maxMessage {
+		return nil, fmt.Errorf("command and environment take %d bytes, the limit is %d", len(b), maxMessage)
 	}
-	return nil
+	return b, nil
 }

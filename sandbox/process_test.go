@@ -100,21 +100,33 @@ func (o *output) await(t *testing.T, want string) {
 type setup struct {
 	sandbox.ParkConfig
 	sandbox.Config
+	zygote *sandbox.Zygote
 }
 
 // launch parks and starts at once.
 func launch(ctx context.Context, c setup) (*sandbox.Process, error) {
-	l, err := sandbox.Park(ctx, c.ParkConfig)
+	l, err := c.zygote.Park(ctx, c.ParkConfig)
 	if err != nil {
 		return nil, err
 	}
 	return l.Start(ctx, c.Config)
 }
 
+// zygote makes a zygote that ends with the test.
+func zygote(tb testing.TB) *sandbox.Zygote {
+	z := new(sandbox.Zygote)
+	tb.Cleanup(func() {
+		if err := z.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return z
+}
+
 // config runs a bash script, as an id of its own if there are several, in an empty network namespace.
 func config(tb testing.TB, script string) setup {
 	tb.Helper()
-	c := setup{sandbox.ParkConfig{NetNS: nstest.NS(tb)}, sandbox.Config{Code: code(tb, "#!/bin/bash\n"+script), Env: env}}
+	c := setup{sandbox.ParkConfig{NetNS: nstest.NS(tb)}, sandbox.Config{Code: code(tb, "#!/bin/bash\n"+script), Env: env}, zygote(tb)}
 	if !nstest.Rootless() {
 		c.UID, c.GID = 61001, 61001
 	}
@@ -284,6 +296,7 @@ func TestStartErrors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			nstest.NoLeaks(t)
+			tt.zygote = zygote(t)
 			p, err := launch(t.Context(), tt.setup)
 			if p != nil {
 				await(t, p)

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"fmt"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,34 +13,45 @@ const (
 	defaultTmp   = 512 << 20 // bytes in /tmp
 )
 
-// setLimits bounds what one process of the environment may take. The number of processes counts by user id, so it
-// bounds an environment only if that has an id, or a user namespace, of its own.
-func setLimits(processes, tmp int64) error {
-	for _, l := range []struct {
-		name     string
-		resource int
-		max      uint64
-	}{
-		{"RLIMIT_NOFILE", unix.RLIMIT_NOFILE, maxFiles},
-		{"RLIMIT_NPROC", unix.RLIMIT_NPROC, uint64(processes)},
-		{"RLIMIT_CORE", unix.RLIMIT_CORE, 0},
-		{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, uint64(tmp)}, // there is nowhere else to write
-		{"RLIMIT_MEMLOCK", unix.RLIMIT_MEMLOCK, 64 << 10},
-		{"RLIMIT_STACK", unix.RLIMIT_STACK, 8 << 20},
-		{"RLIMIT_MSGQUEUE", unix.RLIMIT_MSGQUEUE, 800 << 10}, // the kernel's default
-		{"RLIMIT_SIGPENDING", unix.RLIMIT_SIGPENDING, maxProcesses},
-		{"RLIMIT_NICE", unix.RLIMIT_NICE, 0},
-		{"RLIMIT_RTPRIO", unix.RLIMIT_RTPRIO, 0},
-	} {
-		var now syscall.Rlimit
-		if err := syscall.Getrlimit(l.resource, &now); err != nil {
-			return fmt.Errorf("%s: %w", l.name, err)
-		}
-		limit := min(l.max, now.Max) // nobody may raise it, and not everybody has as much to begin with
-		// Package syscall's Setrlimit, so that its Exec does not put back the limit that the Go runtime raised.
-		if err := syscall.Setrlimit(l.resource, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
-			return fmt.Errorf("%s to %d: %w", l.name, limit, err)
-		}
+// resources are bounded for each process of the environment. The number of processes counts by user id, so it bounds an
+// environment only if that has an id, or a user namespace, of its own.
+var resources = []struct {
+	name     string
+	resource int
+	max      func(*plan) uint64
+}{
+	{"RLIMIT_NOFILE", unix.RLIMIT_NOFILE, atMost(maxFiles)},
+	{"RLIMIT_NPROC", unix.RLIMIT_NPROC, func(p *plan) uint64 { return p.processes }},
+	{"RLIMIT_CORE", unix.RLIMIT_CORE, atMost(0)},
+	{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, func(p *plan) uint64 { return p.tmp }}, // there is nowhere else to write
+	{"RLIMIT_MEMLOCK", unix.RLIMIT_MEMLOCK, atMost(64 << 10)},
+	{"RLIMIT_STACK", unix.RLIMIT_STACK, atMost(8 << 20)},
+	{"RLIMIT_MSGQUEUE", unix.RLIMIT_MSGQUEUE, atMost(800 << 10)}, // the kernel's default
+	{"RLIMIT_SIGPENDING", unix.RLIMIT_SIGPENDING, atMost(maxProcesses)},
+	{"RLIMIT_NICE", unix.RLIMIT_NICE, atMost(0)},
+	{"RLIMIT_RTPRIO", unix.RLIMIT_RTPRIO, atMost(0)},
+}
+
+func atMost(n uint64) func(*plan) uint64 { return func(*plan) uint64 { return n } }
+
+// limit bounds the process's resources.
+func (s *stage) limit(p *plan, m *machine) {
+	s.step = "limits"
+	for _, r := range resources {
+		limit := min(r.max(p), m.limits[r.resource]) // nobody may raise it, and not everybody has as much to begin with
+		s.add(fmt.Sprintf("%s to %d", r.name, limit), unix.SYS_PRLIMIT64, lit(0), lit(r.resource), structureOf(s, unix.Rlimit{Cur: limit, Max: limit}), lit(0))
 	}
-	return nil
+}
+
+// limitsHere are the most that the calling process may have of each resource.
+func limitsHere() (map[int]uint64, error) {
+	limits := map[int]uint64{}
+	for _, r := range resources {
+		var now unix.Rlimit
+		if err := unix.Getrlimit(r.resource, &now); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.name, err)
+		}
+		limits[r.resource] = now.Max
+	}
+	return limits, nil
 }

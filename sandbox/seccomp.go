@@ -1,8 +1,6 @@
 package sandbox
 
 import (
-	"os"
-	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,13 +16,12 @@ type instruction struct {
 	k      uint32
 }
 
-// loadSeccomp puts the calling thread under the profile. It needs no_new_privs, and it is the last thing before exec.
-func loadSeccomp() error {
-	program := unix.SockFprog{Len: uint16(len(seccompProgram)), Filter: (*unix.SockFilter)(unsafe.Pointer(&seccompProgram[0]))}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
-	runtime.KeepAlive(&program)
-	if errno != 0 {
-		return os.NewSyscallError("seccomp", errno)
-	}
-	return nil
+// loadSeccomp puts the process under the profile. It needs no_new_privs.
+func (s *stage) loadSeccomp() {
+	s.step = "seccomp"
+	program := structureOf(s, struct { // struct sock_fprog
+		length uint16
+		filter uintptr
+	}{uint16(len(seccompProgram)), uintptr(unsafe.Pointer(&seccompProgram))})
+	s.add("load the filter", unix.SYS_SECCOMP, lit(unix.SECCOMP_SET_MODE_FILTER), lit(0), program)
 }

@@ -260,6 +260,7 @@ func TestSlotLodgers(t *testing.T) {
 		t.Error("a lodger's end is its own")
 	}
 	parking := &sandbox.Parking{}
+	defer parking.Close()
 	must(t, parking.Park(t.Context(), again))
 	o := newOutput()
 	p, err := again.Launcher.Start(t.Context(), sandbox.Config{Code: code(t, "#!/bin/bash\necho hello"), Output: o})

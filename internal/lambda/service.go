@@ -112,6 +112,7 @@ func New(c Config) *Service {
 	s.legacy = newLegacyENIs(s)
 	s.undo.Push(s.legacy.close)
 	s.parking = &sandbox.Parking{FirstUID: c.FirstUID, Cgroups: c.Cgroups, Limits: limits(defaultMemory)}
+	s.undo.Push(s.parking.Close)
 	s.tunnels = sandbox.NewPool(s.parking.Slots(sandbox.InTurn(c.Workers)))
 	s.undo.Push(s.tunnels.Close)
 	s.bare = sandbox.NewPool(s.parking.Slots(sandbox.NewBareSlot))

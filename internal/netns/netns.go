@@ -1,4 +1,5 @@
-// Package netns opens network namespaces and runs functions inside them. It is the only package that moves threads.
+// Package netns opens network namespaces and runs functions inside them, and in others' mount namespaces. It is the only
+// package that moves threads.
 //
 // A namespace is held by a file descriptor, so that the kernel ends it when its last holder is gone, however that
 // holder went. [NS.Pin] gives one a name under /run/netns for people who want to look inside with `ip netns exec`.
@@ -62,7 +63,7 @@ func (n *NS) Close() error { return n.file.Close() }
 // Do runs fn on a thread inside n and returns its error; it is os.ErrClosed after Close. Goroutines that fn starts are outside n. Children that fn
 // starts are inside n. Do not read /proc/self in fn: it describes the main thread; read /proc/thread-self.
 func (n *NS) Do(fn func() error) error {
-	return onThread(func() error { return setns(n.file) }, fn)
+	return onThread(func() error { return enter(n.file, unix.CLONE_NEWNET) }, fn)
 }
 
 // Listen opens a TCP listener inside n; it may be used from any goroutine.
@@ -96,19 +97,19 @@ func SetHere(settings ...Sysctl) error {
 	return nil
 }
 
-func onThread(enter, fn func() error) error {
+func onThread(move, fn func() error) error {
 	err := errors.New("netns: callback left its goroutine") // stands if fn ends in runtime.Goexit, as t.Fatal does
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err = moved(enter, fn)
+		err = moved(move, fn)
 	}()
 	<-done
 	return err
 }
 
 // moved needs a goroutine of its own: if it ends with the thread still locked, the runtime discards the thread.
-func moved(enter, fn func() error) error {
+func moved(move, fn func() error) error {
 	runtime.LockOSThread()
 	home, err := os.Open("/proc/thread-self/ns/net") // not /proc/self: that is the main thread's
 	if err != nil {
@@ -116,25 +117,26 @@ func moved(enter, fn func() error) error {
 		return err
 	}
 	defer home.Close()
-	if err := enter(); err != nil {
+	if err := move(); err != nil {
 		runtime.UnlockOSThread() // nothing moved
 		return err
 	}
 	err = fn()
-	if back := setns(home); back != nil {
+	if back := enter(home, unix.CLONE_NEWNET); back != nil {
 		return errors.Join(err, fmt.Errorf("netns: leave: %w", back))
 	}
 	runtime.UnlockOSThread()
 	return err
 }
 
-// setns holds the descriptor while it uses it: a namespace that somebody closes meanwhile is entered, or found closed,
-// and never another file that got its number.
-func setns(f *os.File) error {
+// enter moves the calling thread into the namespaces of a kind that the file stands for. It holds the descriptor while it
+// uses it: a namespace that somebody closes meanwhile is entered, or found closed, and never another file that got its
+// number.
+func enter(f *os.File, kind int) error {
 	var moved error
-	enter := func(fd uintptr) { moved = os.NewSyscallError("setns", unix.Setns(int(fd), unix.CLONE_NEWNET)) }
+	set := func(fd uintptr) { moved = os.NewSyscallError("setns", unix.Setns(int(fd), kind)) }
 	c, err := f.SyscallConn()
-	if err == nil && c.Control(enter) != nil {
+	if err == nil && c.Control(set) != nil {
 		err = os.ErrClosed // the one thing that keeps Control from calling
 	}
 	return errors.Join(err, moved)

@@ -1,13 +1,12 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,34 +33,73 @@ var (
 	maskedDirs = []string{"acpi", "asound", "bus", "fs", "scsi"}
 )
 
-// buildRoot makes the root that p describes and makes it the root of the calling process, whose mount namespace must be
-// its own. Nothing of the old root stays reachable.
-func (p *plan) buildRoot() error {
+// mask is something to be covered in /proc.
+type mask struct {
+	path, with string
+	private    bool // only the machine's root can open it: a user id of its own needs no mask
+}
+
+// findMasks lists what there is to be covered, in the /proc of the calling process.
+func findMasks() (masks []mask, err error) {
+	for _, m := range []struct {
+		names []string
+		with  string
+	}{{maskedFiles, "/dev/null"}, {maskedDirs, "/opt"}} {
+		for _, name := range m.names {
+			path := "/proc/" + name
+			info, err := os.Lstat(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // this kernel does not have it
+			} else if err != nil {
+				return nil, fmt.Errorf("mask: %w", err)
+			}
+			masks = append(masks, mask{path, m.with, info.Mode()&0o077 == 0})
+		}
+	}
+	return masks, nil
+}
+
+// etc is the part of /etc that each environment has for itself: enough for the C library to name the user and the host.
+func (p *plan) etc() [][2]string {
+	passwd := fmt.Sprintf("%s:x:%d:%d::/tmp:/usr/sbin/nologin\n", User, p.uid, p.gid)
+	group := fmt.Sprintf("%s:x:%d:\n", User, p.gid)
+	if p.uid != 0 {
+		passwd = "root:x:0:0:root:/root:/usr/sbin/nologin\n" + passwd
+		group = "root:x:0:\n" + group
+	}
+	return [][2]string{
+		{"passwd", passwd},
+		{"group", group},
+		{"hostname", p.hostname + "\n"},
+		{"hosts", "127.0.0.1 localhost " + p.hostname + "\n::1 localhost\n"},
+	}
+}
+
+// buildRoot makes what the roots of all environments have in common and makes it the root of the calling process, whose
+// mount namespace must be its own. Nothing of the old root stays reachable, but for the machine's /proc: to mount another
+// in a user namespace takes one that can be seen, and each environment covers it.
+func buildRoot() error {
 	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Propagation: unix.MS_PRIVATE}); err != nil {
 		return fail("make private", "/", err)
 	}
 	// The host's trees are taken first, since the new root will cover one of them for a moment.
 	var r root
 	for _, path := range slices.Concat(hostTrees, hostEtc) {
-		if err := r.take(path, path, true); err != nil {
+		if err := r.take(path, true); err != nil {
 			return err
 		}
 	}
 	files := r.trees
 	r.trees = nil
 	for _, path := range hostDev {
-		if err := r.take(path, path, false); err != nil {
+		if err := r.take(path, false); err != nil {
 			return err
 		}
 	}
 	devices := r.trees
-	proc, err := newMount("proc", readOnly|unix.MOUNT_ATTR_NOEXEC)
+	proc, err := unix.OpenTree(unix.AT_FDCWD, "/proc", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {
-		return fail("mount", "/proc", err)
-	}
-	tmp, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "mode", "1777", "size", strconv.FormatUint(p.tmp, 10))
-	if err != nil {
-		return fail("mount", "/tmp", err)
+		return fail("bind", "/proc", err)
 	}
 	dir, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "mode", "755", "size", "256k")
 	if err != nil {
@@ -73,7 +111,7 @@ func (p *plan) buildRoot() error {
 	if err := unix.Fchdir(dir); err != nil {
 		return fail("enter", "the new root", err)
 	}
-	if err := p.fill(&r); err != nil {
+	if err := r.fill(); err != nil {
 		return err
 	}
 	// All that is attached so far becomes read-only at once, and nobody's set-user-id programs or device files count.
@@ -90,10 +128,7 @@ func (p *plan) buildRoot() error {
 			return fail("restrict", "/"+d.at, err)
 		}
 	}
-	if err := attachAll(append(devices, tree{proc, "proc"}, tree{tmp, "tmp"})); err != nil {
-		return err
-	}
-	if err := p.maskProc(); err != nil {
+	if err := attachAll(append(devices, tree{proc, "proc"})); err != nil {
 		return err
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
@@ -108,7 +143,7 @@ func (p *plan) buildRoot() error {
 	return nil
 }
 
-// tree is a detached mount and the place it is for, relative to the new root. Its descriptor lives until all are closed.
+// tree is a detached mount and the place it is for, relative to the new root.
 type tree struct {
 	fd int
 	at string
@@ -123,7 +158,7 @@ type root struct {
 
 // take clones the host's path, mounts below it included. What is optional may be missing, or be a symbolic link, which is
 // taken as one: that keeps /bin -> usr/bin and the like as they are.
-func (r *root) take(path, at string, optional bool) error {
+func (r *root) take(path string, optional bool) error {
 	host := filepath.Join("/", path)
 	var st unix.Stat_t
 	if err := unix.Lstat(host, &st); err == unix.ENOENT && optional {
@@ -136,31 +171,33 @@ func (r *root) take(path, at string, optional bool) error {
 		if err != nil {
 			return err
 		}
-		r.links = append(r.links, [2]string{target, at})
+		r.links = append(r.links, [2]string{target, path})
 		return nil
 	}
 	fd, err := unix.OpenTree(unix.AT_FDCWD, host, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {
 		return fail("bind", host, err)
 	}
-	r.trees = append(r.trees, tree{fd, at})
+	r.trees = append(r.trees, tree{fd, path})
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		r.dirs = append(r.dirs, at)
+		r.dirs = append(r.dirs, path)
 	} else {
-		r.files = append(r.files, at)
+		r.files = append(r.files, path)
 	}
 	return nil
 }
 
 // fill makes the directories, files and links of the new root, which is the working directory.
-func (p *plan) fill(r *root) error {
-	unix.Umask(0o022)
+func (r *root) fill() error {
 	for _, name := range append([]string{"dev", "etc", "etc/ssl", "opt", "proc", "tmp", "var", "var/task"}, r.dirs...) {
 		if err := unix.Mkdir(name, 0o755); err != nil {
 			return fail("make directory", "/"+name, err)
 		}
 	}
-	for _, name := range r.files {
+	for _, f := range new(plan).etc() { // for each environment's to be mounted on
+		r.files = append(r.files, "etc/"+f[0])
+	}
+	for _, name := range append(r.files, "etc/resolv.conf") {
 		if err := unix.Mknod(name, unix.S_IFREG|0o444, 0); err != nil {
 			return fail("make file", "/"+name, err)
 		}
@@ -173,61 +210,8 @@ func (p *plan) fill(r *root) error {
 			return fail("make link", "/"+l[1], err)
 		}
 	}
-	for _, f := range p.etc() {
-		if err := writeNew("etc/"+f[0], f[1]); err != nil {
-			return fail("write", "/etc/"+f[0], err)
-		}
-	}
-	return nil
-}
-
-// etc is the private part of /etc: enough for the C library to name the user, and to resolve names in files and DNS.
-func (p *plan) etc() [][2]string {
-	passwd := fmt.Sprintf("%s:x:%d:%d::/tmp:/usr/sbin/nologin\n", User, p.uid, p.gid)
-	group := fmt.Sprintf("%s:x:%d:\n", User, p.gid)
-	if p.uid != 0 {
-		passwd = "root:x:0:0:root:/root:/usr/sbin/nologin\n" + passwd
-		group = "root:x:0:\n" + group
-	}
-	return [][2]string{
-		{"passwd", passwd},
-		{"group", group},
-		{"hostname", p.hostname + "\n"},
-		{"hosts", "127.0.0.1 localhost " + p.hostname + "\n::1 localhost\n"},
-		{"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
-		{"resolv.conf", ""},
-	}
-}
-
-// maskProc covers what an environment has no business to read in the /proc below the working directory. A user id of
-// its own cannot open what is the machine's root's alone; each mask that this spares makes the start faster.
-func (p *plan) maskProc() error {
-	for _, m := range []struct {
-		names []string
-		with  string
-	}{{maskedFiles, "dev/null"}, {maskedDirs, "opt"}} {
-		for _, name := range m.names {
-			name = "proc/" + name
-			var st unix.Stat_t
-			if err := unix.Lstat(name, &st); err == unix.ENOENT {
-				continue // this kernel does not have it
-			} else if err != nil {
-				return fail("mask", "/"+name, err)
-			}
-			if p.uid != 0 && st.Mode&0o077 == 0 {
-				continue
-			}
-			fd, err := unix.OpenTree(unix.AT_FDCWD, m.with, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-			if err != nil {
-				return fail("mask", "/"+name, err)
-			}
-			if err := attach(fd, name); err != nil {
-				return fail("mask", "/"+name, err)
-			}
-			unix.Close(fd)
-		}
-	}
-	return nil
+	// The C library is to resolve names in files and DNS.
+	return os.WriteFile("etc/nsswitch.conf", []byte("passwd: files\ngroup: files\nhosts: files dns\n"), 0o444)
 }
 
 // newMount makes a filesystem that is not mounted anywhere yet.
@@ -239,7 +223,7 @@ func newMount(fstype string, attributes int, options ...string) (int, error) {
 	defer unix.Close(config)
 	for i := 0; i < len(options); i += 2 {
 		if err := unix.FsconfigSetString(config, options[i], options[i+1]); err != nil {
-			return 0, os.NewSyscallError(strings.Join([]string{fstype, options[i], options[i+1]}, " "), err)
+			return 0, os.NewSyscallError(fstype+" "+options[i]+" "+options[i+1], err)
 		}
 	}
 	if err := unix.FsconfigCreate(config); err != nil {
@@ -260,19 +244,6 @@ func attachAll(trees []tree) error {
 
 func attach(fd int, at string) error {
 	return unix.MoveMount(fd, "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH)
-}
-
-func writeNew(path, content string) error {
-	if content == "" {
-		return unix.Mknod(path, unix.S_IFREG|0o444, 0)
-	}
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o444)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(content))
-	return err
 }
 
 func fail(op, object string, err error) error { return &fs.PathError{Op: op, Path: object, Err: err} }

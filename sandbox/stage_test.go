@@ -1,0 +1,55 @@
+package sandbox
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestStage holds what an environment's first moments are made of, call by call, against golden text.
+func TestStage(t *testing.T) {
+	m := machine{lastCapability: 2, limits: map[int]uint64{}, masks: []mask{{"/proc/kcore", "/dev/null", true}, {"/proc/acpi", "/opt", false}}}
+	for _, r := range resources {
+		m.limits[r.resource] = 1 << 40
+	}
+	m.limits[unix.RLIMIT_NOFILE] = 512
+	for name, tt := range map[string]struct {
+		plan plan
+		e    entries
+	}{
+		"uid":    {plan{uid: 61001, gid: 61002, processes: 20, tmp: 1 << 20, hostname: "env-1"}, entries{status: 7, joins: []int{8, 9}, ids: -1}},
+		"userns": {plan{processes: 1024, tmp: 512 << 20, hostname: "sandbox"}, entries{status: 7, ids: 8}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := new(stage)
+			for range 2 { // as good the second time
+				s.plan(&tt.plan, &m, tt.e)
+			}
+			got, path := s.String(), "testdata/stage-"+name+".txt"
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestStageHasRoom: a machine with every capability and mask that there may be.
+func TestStageHasRoom(t *testing.T) {
+	m := machine{lastCapability: 63}
+	for _, name := range append(maskedFiles, maskedDirs...) {
+		m.masks = append(m.masks, mask{path: "/proc/" + name, with: "/dev/null"})
+	}
+	s := new(stage)
+	s.plan(&plan{uid: 1<<32 - 1, gid: 1<<32 - 1, processes: 1 << 62, tmp: 1 << 62, hostname: strings.Repeat("h", 255)}, &m, entries{joins: make([]int, maxJoins), ids: 1})
+}
