@@ -185,6 +185,19 @@ func (g *Cgroup) Usage() (u Usage, err error) {
 	return u, err
 }
 
+// Peak reads what of the counters a report needs, without the others: the most memory that the group has used.
+func (g *Cgroup) Peak() (bytes int64, err error) {
+	if g == nil {
+		return 0, nil
+	}
+	for _, d := range g.dirs {
+		if slices.Contains(d.controllers, "memory") {
+			return d.peak(d.path)
+		}
+	}
+	return 0, nil
+}
+
 // entry is the way in for a new process: a directory to be created in, for version 2, and files to write 0 to.
 type entry struct {
 	directory *os.File

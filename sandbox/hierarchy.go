@@ -254,12 +254,14 @@ func (h hierarchy) usage(dir string, u *Usage) (err error) {
 		return n
 	}
 	for _, c := range h.controllers {
+		if c == "memory" {
+			peak, e := h.peak(dir)
+			u.MaxMemory, err = peak, errors.Join(err, e)
+		}
 		switch {
 		case c == "memory" && h.unified:
-			u.MaxMemory = read("memory.peak", "", true) // since Linux 5.19
 			u.OOMKills = int(read("memory.events", "oom_kill", false))
 		case c == "memory":
-			u.MaxMemory = read("memory.max_usage_in_bytes", "", false)
 			u.OOMKills = int(read("memory.oom_control", "oom_kill", true)) // since Linux 4.13
 		case c == "cpu" && h.unified:
 			u.CPU = time.Duration(read("cpu.stat", "usage_usec", false)) * time.Microsecond
@@ -270,6 +272,18 @@ func (h hierarchy) usage(dir string, u *Usage) (err error) {
 		}
 	}
 	return err
+}
+
+// peak is the most memory that a group has used, in bytes; 0 if the kernel does not tell.
+func (h hierarchy) peak(dir string) (int64, error) {
+	if !h.unified {
+		return counter(dir, "memory.max_usage_in_bytes", "")
+	}
+	n, err := counter(dir, "memory.peak", "") // since Linux 5.19
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return n, err
 }
 
 // removeTree removes a group with all below it.

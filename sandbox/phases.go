@@ -14,6 +14,7 @@ const (
 	PhasePlace  Phase = "place"  // choose worker and slot; make one, with its parked process, if none is ready
 	PhaseFetch  Phase = "fetch"  // get the code archive from the function store, check its SHA-256
 	PhaseUnpack Phase = "unpack" // extract it, once per worker and version
+	PhaseQueue  Phase = "queue"  // wait for a turn to be attached and spawned; skipped unless many start at once
 	PhaseAttach Phase = "attach" // legacy: create, attach, configure the ENI; shared: bind
 	PhaseSpawn  Phase = "spawn"  // give the slot's parked process limits, code and output, until the bootstrap is executed
 	PhaseInit   Phase = "init"   // from there to the runtime's first GET …/invocation/next
@@ -28,6 +29,7 @@ var Phases = []struct {
 	{PhasePlace, "choose worker and slot"},
 	{PhaseFetch, "get the code from the function store"},
 	{PhaseUnpack, "extract it, once per worker and version"},
+	{PhaseQueue, "wait for a turn, if many start at once"},
 	{PhaseAttach, "connect the environment to the customer's VPC"},
 	{PhaseSpawn, "hand the function to the slot's parked process, exec"},
 	{PhaseInit, "until the runtime asks for its first event"},
@@ -57,6 +59,13 @@ type Step struct {
 	Name string
 	Kind Kind // empty means Measured
 	Run  func() error
+
+	Waits bool // for other environments; a modelled step waits always
+}
+
+// Works tells whether steps are work alone, with nothing among them that only waits.
+func Works(steps []Step) bool {
+	return !slices.ContainsFunc(steps, func(s Step) bool { return s.Waits || s.Kind == Modelled })
 }
 
 // Timeline is what one start was made of. Its clock stands still while a modelled step runs, so that no measured figure,

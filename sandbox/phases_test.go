@@ -19,7 +19,7 @@ func TestPhasesAreInOrder(t *testing.T) {
 		}
 		order = append(order, p.Phase)
 	}
-	want := []sandbox.Phase{"place", "fetch", "unpack", "attach", "spawn", "init", "invoke"}
+	want := []sandbox.Phase{"place", "fetch", "unpack", "queue", "attach", "spawn", "init", "invoke"}
 	if !slices.Equal(order, want) {
 		t.Errorf("phases %v, want %v", order, want)
 	}
@@ -158,4 +158,18 @@ func TestModelledStepsAreNotMeasured(t *testing.T) {
 			t.Errorf("total %v, other %v, modelled %v, ready %v", tl.Total, tl.Other(), tl.Modelled(), tl.Ready())
 		}
 	})
+}
+
+func TestWorks(t *testing.T) {
+	for want, steps := range map[bool][]sandbox.Step{
+		true:  {{Name: "create"}, {Name: "move", Kind: sandbox.Measured}},
+		false: {{Name: "create"}, {Name: "join", Waits: true}},
+	} {
+		if sandbox.Works(steps) != want {
+			t.Errorf("%v: want %v", steps, want)
+		}
+	}
+	if sandbox.Works([]sandbox.Step{{Kind: sandbox.Modelled}}) {
+		t.Error("a model works")
+	}
 }

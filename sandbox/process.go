@@ -99,6 +99,9 @@ func (p *Process) Exit() ExitState {
 // Usage reads what the environment has used so far; all zero without a control group.
 func (p *Process) Usage() (Usage, error) { return p.cgroup.Usage() }
 
+// MaxMemory is the most memory that the environment has used so far, in bytes; 0 without a control group.
+func (p *Process) MaxMemory() (int64, error) { return p.cgroup.Peak() }
+
 // Kill ends every process of the environment, whatever they do. It does not wait for that: Done does. An environment
 // that has ended already is not an error.
 func (p *Process) Kill() error {

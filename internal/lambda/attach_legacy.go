@@ -86,7 +86,7 @@ func (a *legacyAttachment) steps() []sandbox.Step {
 	case reused:
 		return []sandbox.Step{{Name: "reuse", Run: func() error { return m.check(a.ctx, e) }}}
 	case joined:
-		join := sandbox.Step{Name: "join", Run: func() error { return e.await(a.ctx) }}
+		join := sandbox.Step{Name: "join", Waits: true, Run: func() error { return e.await(a.ctx) }}
 		if n.service.Model.delay(interfaceAttach) > 0 { // it waits for the other's modelled step, too
 			join.Name, join.Kind = "model.join", sandbox.Modelled
 		}

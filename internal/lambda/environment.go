@@ -82,13 +82,7 @@ func (s *Service) start(ctx context.Context, g *generation, in InvokeInput, out 
 		return nil, refuse(InvalidParameterValue, "%w", err)
 	}
 
-	if err := t.Steps(sandbox.PhaseAttach, e.attachment.steps()); err != nil {
-		return nil, attachError(err)
-	}
-	s.announceBound(e)
-	if err = t.Run(sandbox.PhaseSpawn, func() error { return s.spawn(ctx, e, dir) }); err != nil {
-		err = spawnError(out.RequestID, err)
-	} else {
+	if err = s.launch(ctx, e, dir, out); err == nil {
 		err = t.Run(sandbox.PhaseInit, func() error { return s.awaitReady(ctx, e, out) })
 	}
 	if failed := (*initFailure)(nil); errors.As(err, &failed) {
@@ -102,6 +96,40 @@ func (s *Service) start(ctx context.Context, g *generation, in InvokeInput, out 
 	f.mu.Unlock()
 	s.announceStarted(e)
 	return e, nil
+}
+
+// launch attaches the environment and spawns its process, in its turn if many start at once.
+func (s *Service) launch(ctx context.Context, e *environment, dir string, out *InvokeOutput) error {
+	t, entered := out.Timeline, false
+	turn := func() error {
+		err := t.Fetched(sandbox.PhaseQueue, func() (bool, error) { return s.starts.enter(ctx) })
+		entered = err == nil
+		return err
+	}
+	defer func() {
+		if entered {
+			s.starts.leave()
+		}
+	}()
+	steps := e.attachment.steps()
+	if sandbox.Works(steps) { // who waits meanwhile, perhaps for one who has no turn yet, takes it afterwards
+		if err := turn(); err != nil {
+			return err
+		}
+	}
+	if err := t.Steps(sandbox.PhaseAttach, steps); err != nil {
+		return attachError(err)
+	}
+	s.announceBound(e)
+	if !entered {
+		if err := turn(); err != nil {
+			return err
+		}
+	}
+	if err := t.Run(sandbox.PhaseSpawn, func() error { return s.spawn(ctx, e, dir) }); err != nil {
+		return spawnError(out.RequestID, err)
+	}
+	return nil
 }
 
 // reportInit tells the caller and the log of an environment that came to nothing.
@@ -218,8 +246,8 @@ func (e *environment) say(line []byte) {
 	_, _ = e.log.Write(line) // it takes everything
 }
 
-// long is the duration of an execution beside which reading its control group's counters does not count. That takes
-// some 50 µs; it is much more than an execution waits for a processor when there are many.
+// long is the duration of an execution beside which reading its control group's counter does not count. That takes
+// some 20 µs; it is much more than an execution waits for a processor when there are many.
 const long = 100 * time.Millisecond
 
 // report ends the log of an invocation. The memory used is in it if somebody looks, or if to read it costs nothing in
@@ -227,8 +255,8 @@ const long = 100 * time.Millisecond
 func (e *environment) report(r *report, looked bool) {
 	r.memory = e.generation.config.MemorySize
 	if e.process != nil && (looked || r.init > 0 || r.took >= long || e.log.to.followed()) {
-		if u, err := e.process.Usage(); err == nil {
-			r.used = u.MaxMemory
+		if used, err := e.process.MaxMemory(); err == nil {
+			r.used = used
 		}
 	}
 	e.log.flush()

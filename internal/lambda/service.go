@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -69,6 +70,7 @@ type Service struct {
 	parking *sandbox.Parking
 	tunnels *sandbox.Pool // slots for shared mode
 	bare    *sandbox.Pool // slots for legacy mode
+	starts  queue         // environments that are being attached and spawned: as many as there are processors
 
 	open  context.Context // ends with Close, and with it what goes on
 	shut  context.CancelCauseFunc
@@ -117,6 +119,7 @@ func New(c Config) *Service {
 	s.undo.Push(s.tunnels.Close)
 	s.bare = sandbox.NewPool(s.parking.Slots(sandbox.NewBareSlot))
 	s.undo.Push(s.bare.Close)
+	s.starts = make(queue, runtime.GOMAXPROCS(0))
 	s.watch.Go(s.watchIdle)
 	return s
 }
