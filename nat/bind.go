@@ -42,14 +42,17 @@ func (e *ENI) Forward(t Tunnel) error {
 // Return is the second step: the ENI's frames for the slot go to the slot's worker under the slot's VNI, and it knows
 // the slot's hardware address and never asks for it.
 func (e *ENI) Return(t Tunnel) error {
+	if err := e.forgetNow(t.Address); err != nil {
+		return fmt.Errorf("bind %s to %s: its former connections: %w", t.Address, e.Node.Name, err)
+	}
 	if err := e.Node.Request(e.back(t).Set(), e.neighbor(t).Set()); err != nil {
 		return fmt.Errorf("bind %s to %s: ENI's forwarding and neighbour entries: %w", t.Address, e.Node.Name, err)
 	}
 	return nil
 }
 
-// Unbind takes the three entries away and ends the slot's connections through the ENI. It visits everything; what is
-// gone already is no error.
+// Unbind takes the three entries away, which cuts the slot's connections through the ENI; their records and ports are
+// given back a little later. It visits everything; what is gone already is no error.
 func (e *ENI) Unbind(t Tunnel) error {
 	var errs []error
 	step := func(what string, err error) {
@@ -60,7 +63,7 @@ func (e *ENI) Unbind(t Tunnel) error {
 	step("slot's forwarding entry", t.Slot.Request(e.forward(t).Remove()))
 	step("ENI's forwarding entry", e.Node.Request(e.back(t).Remove()))
 	step("ENI's neighbour entry", e.Node.Request(e.neighbor(t).Remove()))
-	step("connections", e.Forget(t.Address))
+	e.forgetSoon(t.Address)
 	return errors.Join(errs...)
 }
 

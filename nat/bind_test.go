@@ -58,10 +58,52 @@ func TestIdenticalTenantsNeverMeet(t *testing.T) {
 	}
 	for _, c := range tenants {
 		must(t, c.eni.Unbind(c.tunnel))
-		if flows, err := c.eni.Flows(); err != nil || len(flows) != 0 {
-			t.Errorf("after unbind: %v, %v", flows, err)
-		}
+		noFlows(t, c.eni)
 		silent(t, c.slot, "tcp4", at)
+	}
+}
+
+// noFlows waits until all connections through an ENI are forgotten: a moment after their slots were unbound.
+func noFlows(t *testing.T, eni *nat.ENI) {
+	t.Helper()
+	nstest.Eventually(t, 5*time.Second, func() error {
+		flows, err := eni.Flows()
+		if err == nil && len(flows) > 0 {
+			err = fmt.Errorf("flows of slots that were unbound: %v", flows)
+		}
+		return err
+	})
+}
+
+// TestRebindForgets: a slot that is bound again has none of its former connections, and keeps its new ones.
+func TestRebindForgets(t *testing.T) {
+	nstest.NoLeaks(t)
+	b := newBed(t)
+	v := newVPC(t, "vpc-blue")
+	at := newServer(t, v, "10.0.1.20", "blue", 80).at(80)
+	eni := b.eni(v, nat.ENIConfig{})
+	slot, tunnel := b.slot()
+	other, neighbor := b.slot()
+	must(t, eni.Bind(neighbor))
+	must(t, eni.Bind(tunnel))
+	for _, s := range []*netlab.Node{slot, other} {
+		if _, _, err := ask(s, "tcp4", at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, eni.Unbind(tunnel))
+	must(t, eni.Bind(tunnel))
+	flows, err := eni.Flows()
+	must(t, err)
+	if len(flows) != 1 || flows[0].Source.Addr() != neighbor.Address {
+		t.Errorf("after the slot was bound again: %v", flows)
+	}
+	if _, _, err := ask(slot, "tcp4", at); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(400 * time.Millisecond) // longer than a sweep may wait: nothing is to happen
+	if flows, err = eni.Flows(); err != nil || len(flows) != 2 {
+		t.Errorf("later: %v, %v", flows, err)
 	}
 }
 
@@ -173,9 +215,7 @@ func TestManySlotsAtOnce(t *testing.T) {
 		t.Errorf("%d rules, before %d", after, before)
 	}
 	each(func(i int) error { return eni.Unbind(tunnels[i]) })
-	if flows, err := eni.Flows(); err != nil || len(flows) != 0 {
-		t.Errorf("%d flows after all were unbound: %v", len(flows), err)
-	}
+	noFlows(t, eni)
 }
 
 func TestClosedENIIsSilent(t *testing.T) {

@@ -45,6 +45,7 @@ type ENI struct {
 	tun   int        // index of tun0
 	conns *netlink.Handle
 	count *os.File // how many connections there are
+	sweep sweeper
 	undo  undo.Stack
 }
 
@@ -104,6 +105,7 @@ func (e *ENI) translate(ctx context.Context, c ENIConfig) error {
 			return err
 		}
 		e.undo.Push(e.count.Close)
+		e.undo.Push(e.sweep.close)
 		return nil
 	})
 	if err != nil {

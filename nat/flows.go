@@ -93,23 +93,7 @@ func (e *ENI) Connections() (int, error) {
 }
 
 // Forget ends the connections that one slot has through the ENI.
-func (e *ENI) Forget(slot netip.Addr) error {
-	if n, err := e.Connections(); err == nil && n == 0 { // the kernel walks every namespace's connections to find one's
-		return nil
-	}
-	filter := new(netlink.ConntrackFilter)
-	if err := filter.AddIP(netlink.ConntrackOrigSrcIP, slot.AsSlice()); err != nil {
-		return err
-	}
-	var err error
-	for range 5 { // again if the table changed meanwhile
-		_, err = e.conns.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, filter)
-		if !errors.Is(err, netlink.ErrDumpInterrupted) && !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	return err
-}
+func (e *ENI) Forget(slot netip.Addr) error { return e.end(departed{slot: true}) }
 
 // Usage tells how near an ENI is to its limits.
 type Usage struct {

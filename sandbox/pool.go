@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Pool keeps slots that were made ahead of time. A slot is used once: it is not given back but closed, and its index,
@@ -130,21 +132,35 @@ func (p *Pool) wakeKeeper() {
 	}
 }
 
+// makeNext makes a slot with the next index. One that is in use is passed over, at a growing pace: the kernel ends the
+// slots of a former control plane when it has time.
 func (p *Pool) makeNext(ctx context.Context) (*Slot, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return nil, ErrPoolClosed
 	}
-	index := p.next
-	p.next++
-	if p.next >= maxSlots-1 {
-		p.next = 1
-	}
 	p.makers.Add(1)
 	p.mu.Unlock()
 	defer p.makers.Done()
-	return p.make(ctx, index)
+	for step := 1; ; step *= 2 {
+		s, err := p.make(ctx, p.takeIndex(step))
+		if !errors.Is(err, unix.EEXIST) || step > maxSlots {
+			return s, err
+		}
+	}
+}
+
+// takeIndex gives the next index and goes on by a number of them.
+func (p *Pool) takeIndex(step int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	index := p.next
+	p.next += step
+	if p.next >= maxSlots-1 {
+		p.next = 1
+	}
+	return index
 }
 
 // Take gives a slot: one that is ready, or else one made on the spot.

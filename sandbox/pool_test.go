@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"enilab/internal/nstest"
+
+	"golang.org/x/sys/unix"
 )
 
 // slots makes slots of nothing, and counts those that are not closed.
@@ -20,6 +23,31 @@ func slots(open *atomic.Int32) func(context.Context, int) (*Slot, error) {
 		open.Add(1)
 		s.undo.Push(func() error { open.Add(-1); return nil })
 		return s, nil
+	}
+}
+
+// TestPoolPassesOver: slots that a former control plane has left are in nobody's way.
+func TestPoolPassesOver(t *testing.T) {
+	const left = 1000
+	tried := 0
+	p := NewPool(func(_ context.Context, index int) (*Slot, error) {
+		if tried++; index <= left {
+			return nil, fmt.Errorf("slot %d: %w", index, unix.EEXIST)
+		}
+		return &Slot{Index: index}, nil
+	})
+	for range 3 {
+		s, err := p.Take(t.Context())
+		if err != nil || s.Index <= left {
+			t.Fatalf("%+v, %v", s, err)
+		}
+	}
+	if tried > 20 {
+		t.Errorf("tried %d", tried)
+	}
+	p = NewPool(func(context.Context, int) (*Slot, error) { return nil, unix.EEXIST })
+	if _, err := p.Take(t.Context()); !errors.Is(err, unix.EEXIST) {
+		t.Errorf("where all are in use: %v", err)
 	}
 }
 
