@@ -65,3 +65,27 @@ func BenchmarkThousandFunctions(b *testing.B) {
 		must(b, bed.Settle())
 	}
 }
+
+// BenchmarkCold makes environments without a pause, several at a time, and ends each behind its caller: the whole of what a
+// cold start costs a machine, its slot and its end included.
+func BenchmarkCold(b *testing.B) {
+	bed := newBed(b)
+	f := bed.create(b, lambda.CreateFunctionInput{FunctionName: "f", VpcConfig: vpcOf("blue")})
+	for _, clients := range []int{4, 16} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			b.SetParallelism(max(1, clients/runtime.GOMAXPROCS(0)))
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					out, err := bed.Invoke(b.Context(), lambda.InvokeInput{FunctionName: f, Fresh: true})
+					if err != nil || out.FunctionError != "" {
+						b.Errorf("%v %s", err, out.Payload)
+						return
+					}
+					bed.RetireIdle(f)
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "starts/s")
+			must(b, bed.Settle())
+		})
+	}
+}
