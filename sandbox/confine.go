@@ -48,7 +48,7 @@ func (s *stage) plan(p *plan, m *machine, e entries) {
 	s.joinCgroups(e.joins)
 	s.mountRoot(p, m)
 	s.step = "hostname"
-	s.add("set "+p.hostname, unix.SYS_SETHOSTNAME, s.string(p.hostname), lit(len(p.hostname)))
+	s.add("set the host name", unix.SYS_SETHOSTNAME, s.string(p.hostname), lit(len(p.hostname)))
 	s.limit(p, m)
 	s.dropPrivileges(p, m)
 	s.step = "descriptors"

@@ -101,8 +101,10 @@ func newForker() (*forker, error) {
 	if err := buildRoot(); err != nil {
 		return nil, err
 	}
-	z.machine.masks, err = findMasks()
-	return z, err
+	if z.machine.masks, err = findMasks(); err != nil {
+		return nil, err
+	}
+	return z, dropBoundingSet(z.machine.lastCapability)
 }
 
 // errLost is met by a zygote that cannot come back from a network namespace. It must end.

@@ -26,19 +26,31 @@ func (s *stage) dropPrivileges(p *plan, m *machine) {
 	prctl := func(what string, option, a, b int) {
 		s.add(what, unix.SYS_PRCTL, lit(option), lit(a), lit(b), lit(0), lit(0))
 	}
-	for c := range m.lastCapability + 1 {
-		prctl(fmt.Sprintf("drop capability %d from the bounding set", c), unix.PR_CAPBSET_DROP, c, 0)
+	if p.uid == 0 { // else the zygote's own is inherited, which has none; a new user namespace begins with all
+		for c := range m.lastCapability + 1 {
+			prctl("drop a capability from the bounding set", unix.PR_CAPBSET_DROP, c, 0)
+		}
 	}
 	prctl("lock securebits", unix.PR_SET_SECUREBITS, securebits, 0)
 	if p.uid != 0 {
 		uid, gid := lit(int(p.uid)), lit(int(p.gid))
 		s.add("leave all groups", unix.SYS_SETGROUPS, lit(0), lit(0))
-		s.add(fmt.Sprintf("setresgid %d", p.gid), unix.SYS_SETRESGID, gid, gid, gid)
-		s.add(fmt.Sprintf("setresuid %d", p.uid), unix.SYS_SETRESUID, uid, uid, uid)
+		s.add("setresgid", unix.SYS_SETRESGID, gid, gid, gid)
+		s.add("setresuid", unix.SYS_SETRESUID, uid, uid, uid)
 	}
 	prctl("clear ambient capabilities", unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0)
 	s.add("give up all capabilities", unix.SYS_CAPSET, structureOf(s, unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}), structureOf(s, [2]unix.CapUserData{}))
 	prctl("set no_new_privs", unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+}
+
+// dropBoundingSet leaves no capability to what the calling thread, or a child of it, may execute. It keeps its own.
+func dropBoundingSet(last int) error {
+	for c := range last + 1 {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
+			return fmt.Errorf("drop capability %d from the bounding set: %w", c, err)
+		}
+	}
+	return nil
 }
 
 // lastCapability is the highest capability that this kernel knows.

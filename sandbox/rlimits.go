@@ -39,7 +39,7 @@ func (s *stage) limit(p *plan, m *machine) {
 	s.step = "limits"
 	for _, r := range resources {
 		limit := min(r.max(p), m.limits[r.resource]) // nobody may raise it, and not everybody has as much to begin with
-		s.add(fmt.Sprintf("%s to %d", r.name, limit), unix.SYS_PRLIMIT64, lit(0), lit(r.resource), structureOf(s, unix.Rlimit{Cur: limit, Max: limit}), lit(0))
+		s.add(r.name, unix.SYS_PRLIMIT64, lit(0), lit(r.resource), structureOf(s, unix.Rlimit{Cur: limit, Max: limit}), lit(0))
 	}
 }
 

@@ -21,17 +21,19 @@ type stage struct {
 	results [maxResults]uintptr // what calls returned, for later ones
 	kept    int
 
-	text [24 << 10]byte // strings and structures that calls point to, and what to say if they fail
-	used int
-	step string // of the calls that are being planned
+	text  [16 << 10]byte // strings and structures that calls point to
+	used  int
+	step  string   // of the calls that are being planned
+	steps []string // of all calls, kept for their sake, and what they try
+	whats []string
 
 	inbox   [maxMessage / 8]uintptr // the order, see order.encode
 	control [8]int32                // its ancillary data (cmsg(3)): a header of 16 bytes, then a descriptor
 	message header                  // how to receive both
 
 	failed  uint64    // the error of the call that failed
-	words   [2]vector // it, and what to say of it
-	failure header    // how to send both
+	words   [4]vector // it, and what to say of it: step, a zero, and what
+	failure header    // how to send all that
 	pause   unix.Timespec
 }
 
@@ -49,7 +51,8 @@ type call struct {
 	pass   [2]syscall.Errno // errors that are none
 	end    bool             // a result of zero is the end: nobody needs the environment any more
 	busy   bool             // ETXTBSY may pass
-	say    vector           // step and reason, for statusError's reader
+	step   vector           // what to say if it fails, see statusError
+	what   vector
 }
 
 // origin says where an argument comes from.
@@ -86,12 +89,14 @@ type header struct {
 func (s *stage) reset() {
 	clear(s.calls[:s.count])
 	s.count, s.kept, s.used = 0, 0, 0
+	s.steps, s.whats = s.steps[:0], s.whats[:0]
 	s.message = header{
 		vectors: structureOf(s, vector{uintptr(unsafe.Pointer(&s.inbox)), unsafe.Sizeof(s.inbox)}).value, vectorCount: 1,
 		control: uintptr(unsafe.Pointer(&s.control)), controlSize: unsafe.Sizeof(s.control),
 	}
 	s.words[0] = vector{uintptr(unsafe.Pointer(&s.failed)), unsafe.Sizeof(s.failed)}
-	s.failure = header{vectors: uintptr(unsafe.Pointer(&s.words)), vectorCount: 2}
+	s.words[2] = vector{s.string("").value, 1}
+	s.failure = header{vectors: uintptr(unsafe.Pointer(&s.words)), vectorCount: uintptr(len(s.words))}
 	s.pause = unix.Timespec{Nsec: 1e6}
 }
 
@@ -103,9 +108,14 @@ func (s *stage) add(what string, number uintptr, args ...argument) *call {
 	for i, a := range args {
 		c.args[i], c.from[i] = a.value, a.from
 	}
-	text := s.step + "\x00" + what
-	c.say = vector{s.string(text).value, uintptr(len(text))}
+	s.steps, s.whats = append(s.steps, s.step), append(s.whats, what)
+	c.step, c.what = vectorOf(s.step), vectorOf(what)
 	return c
+}
+
+// vectorOf points to a string that somebody keeps.
+func vectorOf(s string) vector {
+	return vector{uintptr(unsafe.Pointer(unsafe.StringData(s))), uintptr(len(s))}
 }
 
 // keep makes the call's result an argument of later ones.
@@ -143,11 +153,8 @@ func structureOf[T any](s *stage, v T) argument {
 // String lists the plan, one call a line, for people and tests.
 func (s *stage) String() string {
 	var b strings.Builder
-	for i := range s.count {
-		c := &s.calls[i]
-		start := c.say.base - uintptr(unsafe.Pointer(&s.text))
-		step, what, _ := strings.Cut(string(s.text[start:start+c.say.size]), "\x00")
-		fmt.Fprintf(&b, "%s: %s\n", step, what)
+	for i, what := range s.whats {
+		fmt.Fprintf(&b, "%s: %s\n", s.steps[i], what)
 	}
 	return b.String()
 }

@@ -66,7 +66,7 @@ func (s *stage) run() {
 			}
 			if errno != 0 && errno != c.pass[0] && errno != c.pass[1] {
 				s.failed = uint64(errno)
-				s.words[1] = c.say
+				s.words[1], s.words[3] = c.step, c.what
 				syscall.RawSyscall(unix.SYS_SENDMSG, statusFD, uintptr(unsafe.Pointer(&s.failure)), unix.MSG_NOSIGNAL)
 				s.exit()
 			}

@@ -51,5 +51,5 @@ func TestStageHasRoom(t *testing.T) {
 		m.masks = append(m.masks, mask{path: "/proc/" + name, with: "/dev/null"})
 	}
 	s := new(stage)
-	s.plan(&plan{uid: 1<<32 - 1, gid: 1<<32 - 1, processes: 1 << 62, tmp: 1 << 62, hostname: strings.Repeat("h", 255)}, &m, entries{joins: make([]int, maxJoins), ids: 1})
+	s.plan(&plan{processes: 1 << 62, tmp: 1 << 62, hostname: strings.Repeat("h", 255)}, &m, entries{joins: make([]int, maxJoins), ids: 1})
 }
