@@ -18,7 +18,7 @@ import (
 )
 
 // Control groups are written as the files that they are. github.com/containerd/cgroups knows the same files, but brings
-// D-Bus, eBPF and protocol buffers along: 7 MB, and 1.3 to 1.9 ms more until main in every cold start's init stage.
+// D-Bus, eBPF and protocol buffers along: 7 MB.
 
 // cgroupTop is the directory below the root of each hierarchy that holds all labs.
 const cgroupTop = "enilab"

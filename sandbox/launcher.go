@@ -117,7 +117,7 @@ func (l *Launcher) Close() error {
 // Pid is the waiting process's id as the lab sees it.
 func (l *Launcher) Pid() int { return l.process.pid }
 
-// plan checks the configuration and makes of it what the init stage needs.
+// plan checks the configuration and makes of it what the zygote needs.
 func (c *ParkConfig) plan() (*plan, error) {
 	if c.NetNS == nil {
 		return nil, errors.New("no network namespace given")
@@ -221,7 +221,7 @@ func (l *Launcher) mount(path string) error {
 }
 
 // openCode takes a directory, with what is mounted below it, out of the lab's mounts and makes it read-only: a mount of
-// its own that is nowhere yet, and ends with its last descriptor unless the init stage mounts it.
+// its own that is nowhere yet, and ends with its last descriptor unless it is mounted.
 func openCode(path string) (int, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

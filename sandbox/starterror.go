@@ -51,7 +51,7 @@ func parseStatus(b []byte) *StartError {
 		step, reason, ok = strings.Cut(string(b[8:]), "\x00")
 	}
 	if !ok {
-		return &StartError{Step: "init", Reason: "the init stage died without a word"}
+		return &StartError{Step: "init", Reason: "the environment's process died without a word"}
 	}
 	e := &StartError{Step: step, Reason: reason, Errno: syscall.Errno(binary.NativeEndian.Uint64(b))}
 	if e.Errno != 0 && reason != "" {
