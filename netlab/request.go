@@ -1,6 +1,7 @@
 package netlab
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -74,6 +75,20 @@ func (n *Node) Request(list ...[]byte) error {
 			first = unix.Errno(-code)
 		}
 	}
+}
+
+// ask sends a request and returns its one answer, as it comes.
+func (r *requests) ask(q []byte) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err := again(func() (int, error) { return unix.Write(r.fd, q) }); err != nil {
+		return nil, os.NewSyscallError("netlink write", err)
+	}
+	size, err := again(func() (int, error) { return unix.Read(r.fd, r.in[:]) })
+	if err != nil {
+		return nil, os.NewSyscallError("netlink read", err)
+	}
+	return bytes.Clone(r.in[:size]), nil
 }
 
 func again(call func() (int, error)) (n int, err error) {

@@ -2,6 +2,7 @@ package netlab
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -52,8 +53,37 @@ func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: tunnel %s: %w", n.Name, t.Name, err)
 	}
-	if err := n.Link.LinkSetUp(link); err != nil {
+	index = link.Attrs().Index
+	err = n.Request(withoutIPv6(index))
+	if err == nil || errors.Is(err, unix.EAFNOSUPPORT) { // a kernel without IPv6
+		err = n.Request(linkUp(index))
+	}
+	if err != nil {
 		return 0, fmt.Errorf("%s: tunnel %s up: %w", n.Name, t.Name, err)
 	}
-	return link.Attrs().Index, nil
+	return index, nil
+}
+
+// linkUp is the request that brings a link up.
+func linkUp(index int) []byte {
+	m := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	m.Index, m.Flags, m.Change = int32(index), unix.IFF_UP, unix.IFF_UP
+	q := nl.NewNetlinkRequest(unix.RTM_NEWLINK, 0)
+	q.AddData(m)
+	return q.Serialize()
+}
+
+// addrGenModeNone is IN6_ADDR_GEN_MODE_NONE of include/uapi/linux/if_link.h.
+const addrGenModeNone = 1
+
+// withoutIPv6 is the request that keeps a link, which is down, from making itself an IPv6 address.
+func withoutIPv6(index int) []byte {
+	m := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	m.Index = int32(index)
+	families := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	families.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone})
+	q := nl.NewNetlinkRequest(unix.RTM_NEWLINK, 0)
+	q.AddData(m)
+	q.AddData(families)
+	return q.Serialize()
 }

@@ -89,12 +89,8 @@ func (s *stage) becomeFunction() {
 func (s *stage) mountRoot(p *plan, m *machine) {
 	s.step = "root"
 	const private = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
-	// The machine's must be there when another is made in a user namespace, and there it cannot be taken away.
-	proc := s.newMount("proc", readOnly|unix.MOUNT_ATTR_NOEXEC)
-	if p.uid != 0 {
-		s.add("unmount the machine's /proc", unix.SYS_UMOUNT2, s.string("/proc"), lit(unix.MNT_DETACH))
-	}
-	s.attach(proc, "/proc")
+	// The machine's /proc stays below: where it could be taken away, that would wait for an RCU grace period.
+	s.attach(s.newMount("proc", readOnly|unix.MOUNT_ATTR_NOEXEC), "/proc")
 	for _, k := range m.masks {
 		if p.uid == 0 || !k.private {
 			s.add("mask "+k.path, unix.SYS_MOUNT, s.string(k.with), s.string(k.path), lit(0), lit(unix.MS_BIND), lit(0))
@@ -103,6 +99,10 @@ func (s *stage) mountRoot(p *plan, m *machine) {
 	s.attach(s.newMount("tmpfs", private, "mode", "1777", "size", strconv.FormatUint(p.tmp, 10)), "/tmp")
 	s.writeEtc(p, s.newMount("tmpfs", private, "mode", "755", "size", "64k"))
 }
+
+// covered is where the code is mounted when the environment is to become a function: until then a place for what is to be
+// attached, and not to be seen. A mount that is attached nowhere costs a grace period when its descriptor is closed.
+const covered = "/var/task"
 
 // writeEtc fills a filesystem with the environment's own part of /etc, and mounts each of its files.
 func (s *stage) writeEtc(p *plan, dir argument) {
@@ -115,6 +115,7 @@ func (s *stage) writeEtc(p *plan, dir argument) {
 	}
 	attr := structureOf(s, unix.MountAttr{Attr_set: readOnly | unix.MOUNT_ATTR_NOEXEC})
 	s.add("make /etc read-only", unix.SYS_MOUNT_SETATTR, dir, s.string(""), lit(unix.AT_EMPTY_PATH), attr, lit(int(unsafe.Sizeof(unix.MountAttr{}))))
+	s.attach(dir, covered)
 	for _, f := range files {
 		s.attach(s.keep(s.add("take /etc/"+f[0], unix.SYS_OPEN_TREE, dir, s.string(f[0]), lit(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))), "/etc/"+f[0])
 	}

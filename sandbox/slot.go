@@ -63,14 +63,18 @@ var nowhere = netip.MustParseAddr("192.0.0.8")
 const maxSlots = 1 << 22
 
 // NewBareSlot makes a namespace without a device: legacy mode moves or makes an interface in it.
-func NewBareSlot(index int) (_ *Slot, err error) {
+func NewBareSlot(index int) (*Slot, error) {
+	return newSlot(index, func(name string) (*netlab.Node, error) { return netlab.NewNode(name) })
+}
+
+func newSlot(index int, namespace func(name string) (*netlab.Node, error)) (_ *Slot, err error) {
 	s := &Slot{Index: index}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.Node, err = netlab.NewNode(fmt.Sprintf("slot-%d", index)); err != nil {
+	if s.Node, err = namespace(fmt.Sprintf("slot-%d", index)); err != nil {
 		return nil, err
 	}
 	s.undo.Push(s.Node.Close)
@@ -115,7 +119,7 @@ func (w *Worker) NewSlot(index int) (_ *Slot, err error) {
 	if index < 1 || index >= maxSlots-1 {
 		return nil, fmt.Errorf("slot %d: the Lambda VPC %s has addresses for 1 to %d", index, w.Tunnels.Network, maxSlots-2)
 	}
-	s, err := NewBareSlot(index)
+	s, err := newSlot(index, netlab.NewLeaf)
 	if err != nil {
 		return nil, err
 	}
