@@ -48,6 +48,7 @@ clean: ## remove what build made
 
 # A function's code is a zip with an executable named bootstrap. The same files give the same bytes.
 functions: bin/functions/go.zip bin/functions/nodejs.zip bin/functions/python.zip bin/functions/bash.zip
+functions: $(if $(shell command -v javac),bin/functions/java.zip) # where a JDK is
 
 bin/functions/go.zip: $(wildcard examples/functions/go/*.go) go.mod
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w' -o bin/functions/go/bootstrap ./examples/functions/go
@@ -62,3 +63,9 @@ bin/functions/bash.zip: $(wildcard examples/functions/bash/*)
 bin/functions/nodejs.zip bin/functions/python.zip bin/functions/bash.zip: go.mod
 	@mkdir -p $(@D)
 	cd $(from) && $(ZIP) -o $(CURDIR)/$@ bootstrap $$(find * -type f ! -name bootstrap ! -name '*.md' ! -name '*_test*' ! -name '*.pyc' | sort)
+
+bin/functions/java.zip: $(wildcard examples/functions/java/*) go.mod
+	@mkdir -p $(@D)/java
+	javac --release 11 -d $(@D)/java examples/functions/java/*.java
+	cp examples/functions/java/bootstrap $(@D)/java/
+	cd $(@D)/java && $(ZIP) -o $(CURDIR)/$@ bootstrap $$(find * -name '*.class' | sort)

@@ -19,8 +19,11 @@ const readOnly = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_AT
 // What of the host is visible, all of it read-only. What a host lacks is left out.
 var (
 	hostTrees = []string{"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"}
-	hostEtc   = []string{"etc/alternatives", "etc/ld.so.cache", "etc/localtime", "etc/ssl/certs"}
-	hostDev   = []string{"dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom"}
+	hostEtc   = []string{
+		"etc/alternatives", "etc/ld.so.cache", "etc/localtime", "etc/ssl/certs",
+		"etc/java-17-openjdk", "etc/java-21-openjdk", "etc/java-25-openjdk", // where Debian keeps what a JVM does not start without
+	}
+	hostDev = []string{"dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom"}
 )
 
 // What of /proc speaks of the machine rather than of the environment's processes. The whole of /proc is read-only

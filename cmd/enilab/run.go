@@ -121,7 +121,7 @@ Start with "enilab doctor", then "enilab demo".`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w; see '%s --help'", err, cmd.CommandPath())
 	})
-	root.AddCommand(demoCommand(s), compareCommand(s), doctorCommand(s), versionCommand(), whoamiCommand())
+	root.AddCommand(demoCommand(s), compareCommand(s), benchCommand(s), rolloutCommand(s), reportCommand(s), doctorCommand(s), versionCommand(), whoamiCommand())
 	root.AddCommand(upCommand(s), downCommand(s), validateCommand(s), listCommand(s), invokeCommand(s), inspectCommand(s), modeCommand(s))
 	root.AddCommand(execCommand(), shellCommand(), eventsCommand(s), logsCommand(s), gcCommand(s))
 	strict(root)
@@ -171,6 +171,6 @@ func noArgs(cmd *cobra.Command, args []string) error {
 // insideCommand holds the verbs as they run inside a realm.
 func insideCommand(s streams) *cobra.Command {
 	root := &cobra.Command{Use: realm.Arg, SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(demoInside(s), compareInside(s), doctorInside(s), keepInside(), serveInside(s))
+	root.AddCommand(demoInside(s), compareInside(s), benchInside(s), rolloutInside(s), doctorInside(s), keepInside(), serveInside(s))
 	return root
 }

@@ -31,6 +31,7 @@ var runtimes = []struct{ dir, name, interpreter, handler string }{
 	{"node", "nodejs", "node", "index.handler"},
 	{"python", "python", "/usr/bin/python3", "function.handler"},
 	{"bash", "bash", "/bin/bash", "function.handler"},
+	{"java", "java", "javac", "Function.handler"},
 }
 
 func eachRuntime(t *testing.T, test func(t *testing.T, code, name, handler string)) {
@@ -52,7 +53,31 @@ func codeOf(tb testing.TB, dir, interpreter string) string {
 	if _, err := exec.LookPath(interpreter); err != nil {
 		tb.Skipf("%s example: %v", dir, err)
 	}
+	if dir == "java" {
+		return buildJava(tb)
+	}
 	code, err := filepath.Abs(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return code
+}
+
+// buildJava compiles the example beside its bootstrap.
+func buildJava(tb testing.TB) string {
+	tb.Helper()
+	code := tb.TempDir()
+	sources, err := filepath.Glob("java/*.java")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if out, err := exec.Command("javac", append([]string{"--release", "11", "-d", code}, sources...)...).CombinedOutput(); err != nil {
+		tb.Fatalf("javac: %v\n%s", err, out)
+	}
+	bootstrap, err := os.ReadFile("java/bootstrap")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(code, "bootstrap"), bootstrap, 0o755)
+	}
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -35,6 +35,12 @@ var mayImport = map[string][]string{
 	"internal/doctor":    {"internal/netns"},
 	"internal/lab":       {"internal/ec2", "internal/iam", "internal/events", "internal/state", "internal/lambda", "internal/realm", "nat", "sandbox", "netlab", "internal/netns", "internal/undo"},
 	"internal/compare":   {"internal/lambda", "internal/lab", "nat", "sandbox", "netlab"},
+	"internal/rollout":   {"internal/lambda", "internal/lab", "nat", "sandbox", "netlab"},
+	"internal/bench": {
+		"internal/compare", "internal/demo", "internal/api", "internal/wire", "internal/ec2", "internal/iam", "internal/events", "internal/lab", "internal/lambda",
+		"internal/realm", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
+	},
+	"internal/report": {"internal/bench", "internal/compare", "internal/rollout"}, // the shapes that it shows
 	"internal/daemon": {
 		"internal/api", "internal/wire", "internal/topology", "internal/lab", "internal/realm", "internal/ec2", "internal/iam", "internal/lambda",
 		"internal/events", "internal/state", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
@@ -42,13 +48,13 @@ var mayImport = map[string][]string{
 	"internal/demo": {"internal/compare", "internal/lab", "internal/lambda", "nat", "sandbox", "netlab"},
 	"cmd/enilab": {
 		"internal/daemon", "internal/labs", "internal/topology", "internal/events", "internal/state",
-		"internal/demo", "internal/compare", "internal/lab", "internal/lambda", "internal/realm", "internal/hoststate", "internal/doctor",
+		"internal/demo", "internal/compare", "internal/bench", "internal/rollout", "internal/report", "internal/lab", "internal/lambda", "internal/realm", "internal/hoststate", "internal/doctor",
 		"nat", "sandbox", "netlab", "internal/netns", "internal/undo",
 	},
 	"examples":      {}, // what a customer writes knows nothing of the lab
 	"internal/arch": {},
-	"e2e":           {}, // it knows the built program alone
-	"scripts":       {},
+	"e2e":           {},                           // it knows the built program alone
+	"scripts":       {"internal/netns", "netlab"}, // what measures peers makes customers' networks of its own
 }
 
 // testsMayImport lists what tests need besides, and nstest.

@@ -195,7 +195,7 @@ func TestJSON(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	failed := variant{mode: "legacy", ready: newSamples(), total: newSamples(), warm: newSamples(), attach: newSamples(), bursts: newSamples()}
+	failed := variant{Trial: Trial{Mode: "legacy"}, ready: newSamples(), total: newSamples(), warm: newSamples(), attach: newSamples(), bursts: newSamples()}
 	b, err := json.Marshal(failed.report(Options{Runs: 1}))
 	if err != nil || bytes.Contains(b, []byte("null")) {
 		t.Errorf("of runs that all failed: %s, %v", b, err)

@@ -2,13 +2,10 @@ package compare
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"enilab/internal/lambda"
-	"enilab/netlab"
 	"enilab/sandbox"
 )
 
@@ -29,8 +26,7 @@ type Target struct {
 }
 
 type variant struct {
-	mode     lambda.Mode
-	function string
+	Trial
 	failures int
 	enis     int
 	used     int
@@ -50,16 +46,17 @@ func Run(ctx context.Context, target Target, o Options) ([]Variant, error) {
 	variants := make([]*variant, len(lambda.Modes))
 	for i, mode := range lambda.Modes {
 		v := &variant{
-			mode: mode, function: "compare-" + string(mode), phases: map[string]samples{},
-			ready: newSamples(), total: newSamples(), warm: newSamples(), attach: newSamples(), bursts: newSamples(),
+			Trial:  Trial{target.Lambda, "compare-" + string(mode), mode, target.Payload},
+			phases: map[string]samples{},
+			ready:  newSamples(), total: newSamples(), warm: newSamples(), attach: newSamples(), bursts: newSamples(),
 		}
 		variants[i] = v
 		in := target.Create
-		in.FunctionName, in.Mode = v.function, mode
+		in.FunctionName, in.Mode = v.Function, mode
 		if _, err := target.Lambda.CreateFunction(ctx, in); err != nil {
 			return nil, err
 		}
-		if err := target.Lambda.WaitFunctionActive(ctx, v.function); err != nil {
+		if err := target.Lambda.WaitFunctionActive(ctx, v.Function); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +83,7 @@ func Run(ctx context.Context, target Target, o Options) ([]Variant, error) {
 	list := make([]Variant, len(variants))
 	for i, v := range variants {
 		list[i] = v.report(o)
-		if err := target.Lambda.DeleteFunction(v.function); err != nil {
+		if err := target.Lambda.DeleteFunction(v.Function); err != nil {
 			return nil, err
 		}
 	}
@@ -108,10 +105,10 @@ type measurement struct {
 
 // cold makes one environment, invokes it cold and then warm, and ends it.
 func (m *measurement) cold(ctx context.Context, v *variant, counted bool) error {
-	if err := m.target.Lambda.Pool(v.mode).Fill(ctx, 2); err != nil {
+	if err := v.Prepare(ctx, 2); err != nil {
 		return err
 	}
-	cold, err := m.invoke(ctx, v, true)
+	cold, err := v.Cold(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -119,7 +116,7 @@ func (m *measurement) cold(ctx context.Context, v *variant, counted bool) error 
 		m.count(v, cold, err)
 	}
 	if err == nil {
-		warm, err := m.invoke(ctx, v, false)
+		warm, err := v.Warm(ctx)
 		switch {
 		case !counted:
 		case err != nil:
@@ -128,56 +125,36 @@ func (m *measurement) cold(ctx context.Context, v *variant, counted bool) error 
 			v.warm.add(warm.Timeline.Total)
 		}
 	} else if !counted {
-		return fmt.Errorf("%s: %w", v.mode, err)
+		return fmt.Errorf("%s: %w", v.Mode, err)
 	}
-	return m.tearDown(ctx, v)
+	return m.end(ctx, v)
 }
 
 // burst invokes many at once, each in an environment of its own.
 func (m *measurement) burst(ctx context.Context, v *variant) error {
 	n := m.options.Burst
-	if err := m.target.Lambda.Pool(v.mode).Fill(ctx, n); err != nil {
+	if err := v.Prepare(ctx, n); err != nil {
 		return err
 	}
-	outs := make([]lambda.InvokeOutput, n)
-	errs := make([]error, n)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			outs[i], errs[i] = m.invoke(ctx, v, true)
-		})
-	}
-	began := time.Now()
-	close(start)
-	wg.Wait()
-	v.burst.WallUS = time.Since(began).Microseconds()
+	all := v.AtOnce(ctx, n)
+	v.burst.WallUS = all.Wall.Microseconds()
 	v.burst.N = n
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	v.enis, v.used = m.target.Used(v.mode)
+	v.enis, v.used = m.target.Used(v.Mode)
 	for i := range n {
-		if errs[i] != nil {
+		if all.Errs[i] != nil {
 			v.burst.Failures++
 			if m.options.Failed != nil {
-				m.options.Failed(string(v.mode), errs[i])
+				m.options.Failed(string(v.Mode), all.Errs[i])
 			}
 			continue
 		}
-		v.attach.add(outs[i].Timeline.Took(sandbox.PhaseAttach))
-		v.bursts.add(outs[i].Timeline.Total)
+		v.attach.add(all.Outs[i].Timeline.Took(sandbox.PhaseAttach))
+		v.bursts.add(all.Outs[i].Timeline.Total)
 	}
-	return m.tearDown(ctx, v)
-}
-
-func (m *measurement) invoke(ctx context.Context, v *variant, fresh bool) (lambda.InvokeOutput, error) {
-	out, err := m.target.Lambda.Invoke(ctx, lambda.InvokeInput{FunctionName: v.function, Payload: m.target.Payload, Fresh: fresh})
-	if err == nil && out.FunctionError != "" {
-		err = errors.New(string(out.Payload))
-	}
-	return out, err
+	return m.end(ctx, v)
 }
 
 func (m *measurement) count(v *variant, out lambda.InvokeOutput, err error) {
@@ -207,25 +184,13 @@ func (m *measurement) count(v *variant, out lambda.InvokeOutput, err error) {
 func (m *measurement) failed(v *variant, err error) {
 	v.failures++
 	if m.options.Failed != nil {
-		m.options.Failed(string(v.mode), err)
+		m.options.Failed(string(v.Mode), err)
 	}
 }
 
-// rest follows every run. The kernel ends a namespace's devices first, and is busy with grace periods for some time after
-// that: a device moved meanwhile waits for two of them, not one (32 ms, not 17).
-const rest = 60 * time.Millisecond
-
-// tearDown ends the variant's environments and waits until they are gone, so that it disturbs no measurement.
-func (m *measurement) tearDown(ctx context.Context, v *variant) error {
-	m.target.Lambda.RetireIdle(v.function)
-	err := m.target.Lambda.Settle()
-	if err == nil {
-		err = netlab.Drain(ctx)
-	}
-	select {
-	case <-time.After(rest):
-	case <-ctx.Done():
-	}
+// end has the variant's environments disturb no measurement after this.
+func (m *measurement) end(ctx context.Context, v *variant) error {
+	err := v.End(ctx)
 	m.done++
 	if m.options.Progress != nil {
 		m.options.Progress(m.done, m.of)
@@ -236,7 +201,7 @@ func (m *measurement) tearDown(ctx context.Context, v *variant) error {
 // report lists the phases in the order in which they happened, each followed by its steps.
 func (v *variant) report(o Options) Variant {
 	r := Variant{
-		Name: string(v.mode), Runs: o.Runs, Failures: v.failures, ENIs: v.enis, SubnetAddresses: v.used,
+		Name: string(v.Mode), Runs: o.Runs, Failures: v.failures, ENIs: v.enis, SubnetAddresses: v.used,
 		Ready: v.ready.stats(), Total: v.total.stats(), Warm: v.warm.stats(), Burst: v.burst,
 	}
 	r.Burst.Attach, r.Burst.Total = v.attach.stats(), v.bursts.stats()
