@@ -90,6 +90,12 @@ func (e *ENI) sweepUp() error {
 	}
 	s.mu.Lock()
 	s.current = nil
+	if err != nil { // with the next that goes, or is bound again
+		for slot := range s.gone {
+			of[slot] = true
+		}
+		s.gone = of
+	}
 	s.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("eni %s: end the connections of %d slots: %w", e.Node.Name, len(of), err)

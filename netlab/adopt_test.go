@@ -170,7 +170,7 @@ func TestAdoption(t *testing.T) {
 	must(t, loose.Delete())
 	links = slices.DeleteFunc(links, func(l netlink.Link) bool { return l.Attrs().Alias == "" && l.Attrs().Name != "lo" })
 	for _, l := range links { // numbers stay, so that rules and links agree at every moment
-		if want := map[string]uint32{k.Web.Interface: 17, k.Client.Interface: 18}[l.Attrs().Alias]; l.Attrs().Group != want {
+		if want := map[string]uint32{k.Web.Interface: 16, k.Client.Interface: 17}[l.Attrs().Alias]; l.Attrs().Group != want {
 			t.Errorf("%s %s has group %d, want %d", l.Attrs().Name, l.Attrs().Alias, l.Attrs().Group, want)
 		}
 	}

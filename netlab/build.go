@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"sync"
 
 	"enilab/internal/undo"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Lab holds the customer networks there are, and their servers. All methods are safe for concurrent use.
@@ -33,17 +36,28 @@ func (s Spec) Build(ctx context.Context) (_ *Lab, err error) {
 	var undo undo.Stack
 	defer undo.CloseOn(&err)
 	undo.Push(lab.Close)
-	for _, spec := range s.VPCs {
-		if _, err := lab.AddVPC(ctx, spec); err != nil {
-			return nil, err
-		}
-		for _, r := range spec.resourcesByNeed() {
-			if _, err := lab.AddResource(ctx, spec.ID, r); err != nil {
-				return nil, err
-			}
-		}
+	all, building := errgroup.WithContext(ctx)
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for _, spec := range s.VPCs { // they have nothing in common
+		all.Go(func() error { return lab.build(building, spec) })
+	}
+	if err := all.Wait(); err != nil {
+		return nil, err
 	}
 	return lab, nil
+}
+
+// build adds one network with its resources.
+func (l *Lab) build(ctx context.Context, s VPCSpec) error {
+	if _, err := l.AddVPC(ctx, s); err != nil {
+		return err
+	}
+	for _, r := range s.resourcesByNeed() {
+		if _, err := l.AddResource(ctx, s.ID, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // AddVPC builds one more network, without its resources. The caller has validated the spec.

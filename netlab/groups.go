@@ -82,10 +82,8 @@ func (v *VPC) UseGroups(ctx context.Context, groups []string) error {
 
 func (v *VPC) useGroupsLocked(ctx context.Context, groups []string) (uint32, error) {
 	groups = canonical(groups)
-	for _, set := range v.sets {
-		if slices.Equal(set.groups, groups) {
-			return set.number, nil
-		}
+	if number, ok := v.findSet(groups); ok {
+		return number, nil
 	}
 	known := map[string]bool{}
 	for id := range v.groups {
@@ -94,14 +92,33 @@ func (v *VPC) useGroupsLocked(ctx context.Context, groups []string) (uint32, err
 	if errs := checkGroups(groups, known); len(errs) > 0 {
 		return 0, fmt.Errorf("vpc %s: %w", v.ID, errs[0])
 	}
-	set := groupSet{number: v.nextSet, groups: groups}
-	v.sets = append(v.sets, set)
+	number := v.addSet(groups)
 	if err := v.commit(ctx); err != nil {
 		v.sets = v.sets[:len(v.sets)-1]
+		v.nextSet--
 		return 0, err
 	}
-	v.nextSet++
-	return set.number, nil
+	return number, nil
+}
+
+func (v *VPC) findSet(groups []string) (number uint32, ok bool) {
+	for _, set := range v.sets {
+		if slices.Equal(set.groups, groups) {
+			return set.number, true
+		}
+	}
+	return 0, false
+}
+
+// addSet numbers a combination of groups, which the next commit makes rules of.
+func (v *VPC) addSet(groups []string) (number uint32) {
+	number, ok := v.findSet(groups)
+	if !ok {
+		number = v.nextSet
+		v.nextSet++
+		v.sets = append(v.sets, groupSet{number, groups})
+	}
+	return number
 }
 
 // commit replaces the namespace's whole ruleset. Callers hold mu, or nobody else knows v yet.

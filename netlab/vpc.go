@@ -63,6 +63,9 @@ func NewVPC(ctx context.Context, s VPCSpec) (_ *VPC, err error) {
 			return nil, err
 		}
 	}
+	for _, r := range s.Resources { // their rules are known: one commit does for all
+		v.addSet(canonical(r.SecurityGroups))
+	}
 	if err := v.commit(ctx); err != nil {
 		return nil, err
 	}

@@ -93,6 +93,43 @@ func TestLauncherIsKilled(t *testing.T) {
 	}
 }
 
+// A zygote may die, as any process may: another takes its place, and who parks meanwhile does not notice.
+func TestZygoteDies(t *testing.T) {
+	nstest.NoLeaks(t)
+	c := config(t, "exit 0")
+	if err := park(t, c).Close(); err != nil {
+		t.Fatal(err)
+	}
+	children, err := exec.CommandContext(t.Context(), "ps", "-o", "pid=,args=", "--ppid", strconv.Itoa(os.Getpid())).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := 0
+	for line := range strings.Lines(string(children)) { // nothing is parked: this is the zygote
+		if pid, args, _ := strings.Cut(strings.TrimSpace(line), " "); args == "enilab "+sandbox.InitArg {
+			n, _ := strconv.Atoi(pid)
+			fd, err := unix.PidfdOpen(n, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fd)
+			if err := unix.Kill(n, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != nil {
+				t.Fatal(err)
+			}
+			killed++
+		}
+	}
+	if killed != 1 {
+		t.Fatalf("%d zygotes killed, want 1, among:\n%s", killed, children)
+	}
+	if err := park(t, c).Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // labArg makes this test program a lab that parks a launcher in each way, tells their ids, and does nothing more.
 const labArg = "__lab"
 

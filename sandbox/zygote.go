@@ -45,16 +45,23 @@ func (z *Zygote) fork(p *plan, files ...int) (pid int, pidfd *os.File, inbox uin
 	if z.closed {
 		return 0, nil, 0, errZygoteClosed
 	}
-	if z.running == nil {
-		if z.running, err = startZygote(); err != nil {
-			return 0, nil, 0, err
+	for range 2 { // one that dies with its question unread has not forked: another is asked
+		if z.running == nil {
+			if z.running, err = startZygote(); err != nil {
+				return 0, nil, 0, err
+			}
 		}
-	}
-	inbox = z.running.inbox
-	pid, pidfd, err = z.running.ask(p.encode(), files)
-	if err != nil && !errors.As(err, new(*StartError)) { // it did not answer
-		err = errors.Join(fmt.Errorf("zygote: %w", err), z.running.end())
+		inbox = z.running.inbox
+		pid, pidfd, err = z.running.ask(p.encode(), files)
+		if err == nil || errors.As(err, new(*StartError)) {
+			break
+		}
+		unread := errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
+		err = errors.Join(fmt.Errorf("zygote: %w", err), z.running.end()) // it did not answer
 		z.running = nil
+		if !unread {
+			break
+		}
 	}
 	return pid, pidfd, inbox, err
 }
@@ -115,6 +122,9 @@ func (p *zygoteProcess) ask(plan []byte, files []int) (pid int, pidfd *os.File, 
 	if err != nil {
 		return 0, nil, err
 	}
+	if fd < 0 {
+		return 0, nil, errEnded
+	}
 	_ = unix.SetNonblock(fd, true) // fails for what is no descriptor only
 	return int(number), os.NewFile(uintptr(fd), "pidfd"), nil
 }
@@ -156,6 +166,8 @@ func receive(conn, size, files int) (message []byte, fds []int, err error) {
 		switch {
 		case err == unix.EINTR:
 			continue
+		case err == unix.EAGAIN:
+			return nil, nil, fmt.Errorf("no answer within %d s", answerWithin)
 		case err != nil:
 			return nil, nil, os.NewSyscallError("recvmsg", err)
 		case n == 0:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 
 	"enilab/internal/daemon"
@@ -26,6 +27,9 @@ func (f *upFlags) overlay(to *daemon.Settings) error {
 		store, err := filepath.Abs(f.store)
 		if err != nil {
 			return err
+		}
+		if info, err := os.Stat(store); err != nil || !info.IsDir() {
+			return usage("--store %s: there is no such directory; 'make build' makes bin/functions", f.store)
 		}
 		to.Store = store
 	}

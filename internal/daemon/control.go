@@ -212,7 +212,13 @@ func (d *Daemon) serveMode(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &in); err != nil {
 		return err
 	}
-	_, err := d.lab.Lambda.UpdateFunctionConfiguration(r.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: in.Function, Mode: &in.Mode})
+	is, err := d.lab.Lambda.GetFunctionConfiguration(in.Function)
+	if err == nil && !is.VpcConfig.Attached() {
+		return usageError{fmt.Errorf("function %s has no VPC: there is one way only to connect it; give it a VpcConfig first", in.Function)}
+	}
+	if err == nil {
+		_, err = d.lab.Lambda.UpdateFunctionConfiguration(r.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: in.Function, Mode: &in.Mode})
+	}
 	if err == nil {
 		err = d.lab.Lambda.WaitFunctionActive(r.Context(), in.Function)
 	}

@@ -23,8 +23,8 @@ type Page[T any] struct {
 
 const minResults, maxResults = 5, 1000
 
-// kind is how things of one kind are asked for. Kinds are made by functions, not at the start of the program: every cold
-// start's init stage is this program, too.
+// kind is how things of one kind are asked for. Kinds are made by functions, not at the start of the program, most of whose
+// verbs have no use for them.
 type kind[T any] struct {
 	id         func(T) string
 	tags       func(T) map[string]string // nil: they have none

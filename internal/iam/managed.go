@@ -24,7 +24,7 @@ type ManagedPolicy struct {
 
 // managed are the policies by ARN, with their documents as
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html has them. They are read when they are
-// first needed: every cold start's init stage is this program, too.
+// first needed, which most of the program's verbs never do.
 var managed = sync.OnceValue(func() map[string]ManagedPolicy {
 	byARN := map[string]ManagedPolicy{}
 	for _, p := range []ManagedPolicy{

@@ -48,8 +48,8 @@ const (
 	minSession, maxSession = 3600, 43_200
 )
 
-// isName holds for names of roles and policies. It is no regular expression because every cold start's init stage, which
-// is this program, would compile it.
+// isName holds for names of roles and policies. It is no regular expression, which every start of the
+// program would compile.
 func isName(s string, longest int) bool {
 	return s != "" && len(s) <= longest && strings.IndexFunc(s, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("_+=,.@-", r) }) < 0
 }

@@ -9,7 +9,7 @@ import (
 // latestVersion is the name of the version that is not published.
 const latestVersion = "$LATEST"
 
-// These are no regular expressions because every cold start's init stage, which is this program, would compile them.
+// These are no regular expressions: every start of the program would compile them.
 
 func isFunctionName(s string) bool {
 	return 1 <= len(s) && len(s) <= 64 && strings.IndexFunc(s, func(r rune) bool { return !isWord(r) && r != '-' }) < 0

@@ -152,6 +152,8 @@ func word(err error, fine string) string {
 	switch {
 	case err == nil:
 		return fine
+	case errors.Is(err, syscall.EAGAIN): // says of itself that it is a timeout
+		return "failed"
 	case errors.As(err, &slow) && slow.Timeout():
 		return "timed out"
 	case errors.Is(err, syscall.ECONNREFUSED):
