@@ -52,6 +52,7 @@ type Burst struct {
 	N        int   `json:"n"`
 	Failures int   `json:"failures"`
 	WallUS   int64 `json:"wall_us"` // first request → last response
+	Queue    Stats `json:"queue"`   // the wait for a turn to be attached; zero for who had none to wait for
 	Attach   Stats `json:"attach"`
 	Total    Stats `json:"total"`
 }

@@ -66,7 +66,7 @@ var two = []Variant{
 			{"other", "measured", stats(11)},
 		},
 		Ready: stats(2000), Total: stats(3000), Warm: stats(600),
-		Burst: Burst{N: 3, Failures: 2, WallUS: 50_000, Attach: stats(60), Total: stats(40_000)},
+		Burst: Burst{N: 3, Failures: 2, WallUS: 50_000, Queue: stats(30_000), Attach: stats(60), Total: stats(40_000)},
 	},
 }
 
@@ -110,6 +110,7 @@ total, p99                     19.0 ms   3.00 ms
 warm                          0.700 ms  0.600 ms
 attach, p99                    16.0 ms  0.028 ms
 3 at once: all served after     123 ms   50.0 ms
+queue, p50 of these           0.000 ms   30.0 ms
 attach, p50 of these           40.0 ms  0.060 ms
 ENIs in the subnet meanwhile         3         1
 its addresses used                   3         1
@@ -162,13 +163,14 @@ shared,ready,measured,2,2000,2001,2002,2003,1,,
 shared,total,measured,2,3000,3001,3002,3003,1,,
 shared,warm,measured,2,600,601,602,603,1,,
 shared,burst.wall,measured,1,50000,50000,50000,50000,2,1,1
+shared,burst.queue,measured,2,30000,30001,30002,30003,2,1,1
 shared,burst.attach,measured,2,60,61,62,63,2,1,1
 shared,burst.total,measured,2,40000,40001,40002,40003,2,1,1
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
-	if rows, err := csv.NewReader(&b).ReadAll(); err != nil || len(rows) != 13 {
+	if rows, err := csv.NewReader(&b).ReadAll(); err != nil || len(rows) != 14 {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
 }
@@ -179,7 +181,7 @@ func TestJSON(t *testing.T) {
 		Schema: Schema, Host: Host{"6.1.0", 2, true}, HostUnchanged: true,
 		Variants: []Variant{{
 			Name: "legacy", Runs: 30, ENIs: 50, SubnetAddresses: 50, Phases: []Phase{{"attach", "measured", stats(16_000)}},
-			Ready: stats(1), Total: stats(2), Burst: Burst{N: 50, WallUS: 7, Attach: stats(3), Total: stats(4)}, Warm: stats(5),
+			Ready: stats(1), Total: stats(2), Burst: Burst{N: 50, WallUS: 7, Queue: stats(9), Attach: stats(3), Total: stats(4)}, Warm: stats(5),
 		}},
 	}
 	got, err := json.Marshal(r)
@@ -190,12 +192,12 @@ func TestJSON(t *testing.T) {
 		`{"name":"legacy","runs":30,"failures":0,"enis":50,"subnet_addresses":50,` +
 		`"phases":[{"name":"attach","kind":"measured","n":2,"p50_us":16000,"p90_us":16001,"p99_us":16002,"max_us":16003}],` +
 		`"ready":{"n":2,"p50_us":1,"p90_us":2,"p99_us":3,"max_us":4},"total":{"n":2,"p50_us":2,"p90_us":3,"p99_us":4,"max_us":5},` +
-		`"burst":{"n":50,"failures":0,"wall_us":7,"attach":{"n":2,"p50_us":3,"p90_us":4,"p99_us":5,"max_us":6},"total":{"n":2,"p50_us":4,"p90_us":5,"p99_us":6,"max_us":7}},` +
+		`"burst":{"n":50,"failures":0,"wall_us":7,"queue":{"n":2,"p50_us":9,"p90_us":10,"p99_us":11,"max_us":12},"attach":{"n":2,"p50_us":3,"p90_us":4,"p99_us":5,"max_us":6},"total":{"n":2,"p50_us":4,"p90_us":5,"p99_us":6,"max_us":7}},` +
 		`"warm":{"n":2,"p50_us":5,"p90_us":6,"p99_us":7,"max_us":8}}]}`
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	failed := variant{Trial: Trial{Mode: "legacy"}, ready: newSamples(), total: newSamples(), warm: newSamples(), attach: newSamples(), bursts: newSamples()}
+	failed := variant{Trial: Trial{Mode: "legacy"}, ready: newSamples(), total: newSamples(), warm: newSamples(), queue: newSamples(), attach: newSamples(), bursts: newSamples()}
 	b, err := json.Marshal(failed.report(Options{Runs: 1}))
 	if err != nil || bytes.Contains(b, []byte("null")) {
 		t.Errorf("of runs that all failed: %s, %v", b, err)

@@ -36,7 +36,8 @@ type variant struct {
 	total    samples
 	warm     samples
 	burst    Burst
-	attach   samples // of the burst
+	queue    samples // of the burst
+	attach   samples // likewise
 	bursts   samples // totals of the burst
 }
 
@@ -48,7 +49,7 @@ func Run(ctx context.Context, target Target, o Options) ([]Variant, error) {
 		v := &variant{
 			Trial:  Trial{target.Lambda, "compare-" + string(mode), mode, target.Payload},
 			phases: map[string]samples{},
-			ready:  newSamples(), total: newSamples(), warm: newSamples(), attach: newSamples(), bursts: newSamples(),
+			ready:  newSamples(), total: newSamples(), warm: newSamples(), queue: newSamples(), attach: newSamples(), bursts: newSamples(),
 		}
 		variants[i] = v
 		in := target.Create
@@ -151,6 +152,7 @@ func (m *measurement) burst(ctx context.Context, v *variant) error {
 			}
 			continue
 		}
+		v.queue.add(all.Outs[i].Timeline.Took(sandbox.PhaseQueue))
 		v.attach.add(all.Outs[i].Timeline.Took(sandbox.PhaseAttach))
 		v.bursts.add(all.Outs[i].Timeline.Total)
 	}
@@ -204,7 +206,7 @@ func (v *variant) report(o Options) Variant {
 		Name: string(v.Mode), Runs: o.Runs, Failures: v.failures, ENIs: v.enis, SubnetAddresses: v.used,
 		Ready: v.ready.stats(), Total: v.total.stats(), Warm: v.warm.stats(), Burst: v.burst,
 	}
-	r.Burst.Attach, r.Burst.Total = v.attach.stats(), v.bursts.stats()
+	r.Burst.Queue, r.Burst.Attach, r.Burst.Total = v.queue.stats(), v.attach.stats(), v.bursts.stats()
 	r.Phases = make([]Phase, 0, len(v.order)) // never null in JSON
 	for _, name := range v.order {
 		r.Phases = append(r.Phases, Phase{Name: name, Kind: string(sandbox.Measured), Stats: v.phases[name].stats()})

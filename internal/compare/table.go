@@ -42,6 +42,7 @@ func WriteTable(w io.Writer, variants []Variant) error {
 	})
 	if len(variants) > 0 && variants[0].Burst.N > 0 {
 		row(fmt.Sprintf("%d at once: all served after", variants[0].Burst.N), func(v Variant) string { return milli(float64(v.Burst.WallUS)) })
+		row("queue, p50 of these", func(v Variant) string { return milli(v.Burst.Queue.P50) })
 		row("attach, p50 of these", func(v Variant) string { return milli(v.Burst.Attach.P50) })
 		row("ENIs in the subnet meanwhile", func(v Variant) string { return strconv.Itoa(v.ENIs) })
 		row("its addresses used", func(v Variant) string { return strconv.Itoa(v.SubnetAddresses) })
@@ -139,6 +140,7 @@ func WriteCSV(w io.Writer, variants []Variant) error {
 		enis, used := strconv.Itoa(v.ENIs), strconv.Itoa(v.SubnetAddresses)
 		wall := float64(v.Burst.WallUS)
 		row("burst.wall", "measured", Stats{1, wall, wall, wall, wall}, v.Burst.Failures, enis, used)
+		row("burst.queue", "measured", v.Burst.Queue, v.Burst.Failures, enis, used)
 		row("burst.attach", "measured", v.Burst.Attach, v.Burst.Failures, enis, used)
 		row("burst.total", "measured", v.Burst.Total, v.Burst.Failures, enis, used)
 	}
