@@ -23,7 +23,8 @@ type TunnelSpec struct {
 // AddTunnel makes a VXLAN device directly in a node (moving one costs 15–19 ms), up, and returns its index. The netlink
 // socket that asks for it is the endpoint's, and so the tunnel's UDP socket is in the endpoint's namespace. The device
 // learns nothing, forgets nothing, has one queue and sends no UDP checksums: a packet's own checksums go through it, and
-// the underlay is memory.
+// the underlay is memory. It does not gather packets either (GRO): they come as large as their sender made them, and a
+// tunnel that gathers hands each on by one more trip through a queue.
 func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
 	off := []byte{0}
 	local := t.Local.As4()
@@ -54,6 +55,9 @@ func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
 		return 0, fmt.Errorf("%s: tunnel %s: %w", n.Name, t.Name, err)
 	}
 	index = link.Attrs().Index
+	if err := n.setGRO(t.Name, false); err != nil {
+		return 0, fmt.Errorf("%s: tunnel %s without GRO: %w", n.Name, t.Name, err)
+	}
 	err = n.Request(withoutIPv6(index))
 	if err == nil || errors.Is(err, unix.EAFNOSUPPORT) { // a kernel without IPv6
 		err = n.Request(linkUp(index))
