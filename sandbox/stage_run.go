@@ -61,13 +61,13 @@ func (s *stage) run() {
 			}
 			if errno == unix.ETXTBSY && c.busy && tries < patience {
 				tries++
-				syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&s.pause)), 0, 0)
+				_, _, _ = syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&s.pause)), 0, 0)
 				continue
 			}
 			if errno != 0 && errno != c.pass[0] && errno != c.pass[1] {
 				s.failed = uint64(errno)
 				s.words[1], s.words[3] = c.step, c.what
-				syscall.RawSyscall(unix.SYS_SENDMSG, statusFD, uintptr(unsafe.Pointer(&s.failure)), unix.MSG_NOSIGNAL)
+				_, _, _ = syscall.RawSyscall(unix.SYS_SENDMSG, statusFD, uintptr(unsafe.Pointer(&s.failure)), unix.MSG_NOSIGNAL)
 				s.exit()
 			}
 			if n == 0 && c.end {
@@ -86,6 +86,6 @@ func (s *stage) run() {
 //go:norace
 func (s *stage) exit() {
 	for {
-		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
+		_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
 	}
 }

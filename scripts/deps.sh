@@ -57,6 +57,7 @@ packages() {
   echo 'nodejs node'
   echo 'python3-jsonschema /usr/lib/python3/dist-packages/jsonschema'
   echo 'python3-yaml /usr/lib/python3/dist-packages/yaml'
+  echo 'chromium chromium'
 }
 
 check_go() {

@@ -38,5 +38,7 @@ fi
 export ENILAB_BIN=$here/bin/enilab
 say 'end to end, with bin/enilab, as root and as nobody'
 tests "${root[@]}" enilab/e2e
+say 'end to end, the report in a browser'
+tests enilab/e2e/report
 say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
 go test -count=1 -timeout 20m "${root[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK

@@ -58,7 +58,9 @@ func travel(visits <-chan visit) {
 	runtime.LockOSThread()
 	err := os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_FS))
 	home, openErr := os.Open("/proc/thread-self/ns/mnt")
-	defer home.Close() // nil-safe
+	if openErr == nil {
+		defer home.Close()
+	}
 	err = errors.Join(err, openErr)
 	for v := range visits {
 		if err != nil {

@@ -41,7 +41,7 @@ func TestVisitor(t *testing.T) {
 	}
 	failed := errors.New("failed")
 	for range 3 {
-		if err := v.In(process, func() error { return failed }); err != failed {
+		if err := v.In(process, func() error { return failed }); !errors.Is(err, failed) {
 			t.Errorf("got %v", err)
 		}
 	}
