@@ -111,7 +111,7 @@ func TestMemoryComesBack(t *testing.T) {
 			}
 			return nil
 		})
-		res, err := new(http.Transport).RoundTrip(request(t, "POST", url+invokePath, strings.Repeat("x", 1_100_000)))
+		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request(t, "POST", url+invokePath, strings.Repeat("x", 1_100_000)))
 		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 			continue // the client was still writing when the server had closed: refused all the same
 		}
