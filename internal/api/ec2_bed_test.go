@@ -10,6 +10,7 @@ import (
 	"enilab/internal/iam"
 	"enilab/internal/nstest"
 	"enilab/internal/wire"
+	"enilab/internal/wire/wiretest"
 	"enilab/netlab"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,7 +47,7 @@ func newRegion(t testing.TB) *region {
 	return &region{t, lab, aws.Config{
 		Region: "lab-1", BaseEndpoint: aws.String(front.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""),
-		HTTPClient:  &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		HTTPClient:  wiretest.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}}
 }
 

@@ -21,6 +21,7 @@ import (
 	"enilab/internal/iam"
 	"enilab/internal/lambda"
 	"enilab/internal/nstest"
+	"enilab/internal/wire/wiretest"
 	"enilab/nat"
 	"enilab/netlab"
 	"enilab/sandbox"
@@ -103,7 +104,7 @@ func newFunctions(t testing.TB) *functions {
 	c := aws.Config{
 		Region: "lab-1", BaseEndpoint: aws.String(front.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""),
-		HTTPClient:  wholeBody{&http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}},
+		HTTPClient:  wiretest.Client{Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}},
 	}
 	f := &functions{region: region{t, lab, c}, lambda: awslambda.NewFromConfig(c), store: filepath.Join(dir, "store")}
 	f.role = f.newRole("f", iam.LambdaTrust, "AWSLambdaVPCAccessExecutionRole")
@@ -128,22 +129,6 @@ func openDir(t testing.TB) string {
 		}
 	}
 	return dir
-}
-
-// wholeBody is an HTTP client whose requests have bodies of their own: smithy-go 1.28 closes a request's body as soon as the
-// answer begins, which net/http may take for an error while it still looks for the body's end.
-type wholeBody struct{ transport *http.Transport }
-
-func (c wholeBody) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		r = r.Clone(r.Context())
-		r.Body = io.NopCloser(bytes.NewReader(b))
-	}
-	return c.transport.RoundTrip(r)
 }
 
 // raw sends what the SDK would not, and returns the answer with its body.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"enilab/internal/wire/iamapi"
 	"enilab/internal/wire/lambdaapi"
 	"enilab/internal/wire/stsapi"
+	"enilab/internal/wire/wiretest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -35,7 +37,7 @@ func secret(key string) (string, bool) { return secretKey, key == accessKey }
 func sdk(url string) aws.Config {
 	return aws.Config{
 		Region: "eu-west-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-		RetryMaxAttempts: 1,
+		RetryMaxAttempts: 1, HTTPClient: wiretest.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 }
 
