@@ -43,6 +43,7 @@ type (
 			N        int     `json:"n"`
 			Failures *int    `json:"failures"`
 			WallUS   float64 `json:"wall_us"`
+			Queue    stats   `json:"queue"`
 			Attach   stats   `json:"attach"`
 			Total    stats   `json:"total"`
 		} `json:"burst"`
