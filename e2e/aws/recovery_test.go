@@ -351,8 +351,8 @@ func (l *lab) checkLeaks(t *testing.T, mounts int) {
 			slots += int(s["ready"].(float64) + s["used"].(float64))
 		}
 		own, nested := l.processes(t)
-		// The keeper, the daemon, two servers, and the internet's.
-		if len(own) != 5 || len(nested) != slots {
+		// The keeper, the daemon, its zygote, two servers, and the internet's.
+		if len(own) != 6 || len(nested) != slots {
 			return errorf("%d processes in the realm (%v) and %d environments (%v) for %d slots", len(own), own, len(nested), nested, slots)
 		}
 		if groups := l.groups(t); groups != slots {
