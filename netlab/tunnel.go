@@ -68,15 +68,6 @@ func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
 	return index, nil
 }
 
-// linkUp is the request that brings a link up.
-func linkUp(index int) []byte {
-	m := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	m.Index, m.Flags, m.Change = int32(index), unix.IFF_UP, unix.IFF_UP
-	q := nl.NewNetlinkRequest(unix.RTM_NEWLINK, 0)
-	q.AddData(m)
-	return q.Serialize()
-}
-
 // addrGenModeNone is IN6_ADDR_GEN_MODE_NONE of include/uapi/linux/if_link.h.
 const addrGenModeNone = 1
 
