@@ -85,7 +85,7 @@ func (v *VPC) adoptRouterLocked() error {
 }
 
 // adoptLinksLocked learns from the rules which number stands for which groups, so that links keep theirs, and from the
-// routes which addresses are taken. A number once used, if only by a link, is not used again.
+// routes which addresses are taken. A number once used, if only by a link, is not used again; nor is a link's index.
 func (v *VPC) adoptLinksLocked(ctx context.Context) error {
 	saved, err := v.Node.savedRules(ctx)
 	if err != nil {
@@ -103,6 +103,7 @@ func (v *VPC) adoptLinksLocked(ctx context.Context) error {
 	}
 	for _, l := range links {
 		v.nextSet = max(v.nextSet, l.Attrs().Group+1)
+		v.nextIndex = max(v.nextIndex, l.Attrs().Index+1)
 	}
 	routed, err := v.Node.routed(nil)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
@@ -53,11 +52,12 @@ func (n *Node) await(ctx context.Context, group uint, pause time.Duration, done 
 // ARP reply lost so costs a second.
 func (n *Node) awaitUp(ctx context.Context, index int) error {
 	up := func() (bool, error) {
-		l, err := n.Link.LinkByIndex(index)
+		answer, err := n.ask(getLink(index)) // since Linux 6.9 this has the link watch see to it first
 		if err != nil {
 			return false, fmt.Errorf("link %d of %s: %w", index, n.Name, err)
 		}
-		return l.Attrs().OperState == netlink.OperUp, nil
+		state, err := operState(answer)
+		return state == netlink.OperUp, err
 	}
 	if err := n.await(ctx, unix.RTNLGRP_LINK, patience, up, func() error { return nil }); err != nil {
 		return fmt.Errorf("wait for link %d of %s to be up: %w", index, n.Name, err)
@@ -67,32 +67,27 @@ func (n *Node) awaitUp(ctx context.Context, index int) error {
 
 // resolve asks for a neighbour's hardware address and returns when it is known.
 func (n *Node) resolve(ctx context.Context, link int, neighbor netip.Addr) error {
-	entry := func(state, flags int) *netlink.Neigh {
-		return &netlink.Neigh{LinkIndex: link, IP: net.IP(neighbor.AsSlice()), Family: unix.AF_INET, State: state, Flags: flags}
-	}
-	ask := func() error {
-		err := n.Link.NeighSet(entry(netlink.NUD_NONE, netlink.NTF_USE))
-		if errors.Is(err, unix.ENOBUFS) { // the machine's one table holds 1,024 (gc_thresh3); those 5 s old make room
+	var ready bool
+	look := func(list ...[]byte) (err error) {
+		answer, err := n.ask(append(list, getNeighbor(link, neighbor))...)
+		ready = neighborState(answer)&(unix.NUD_REACHABLE|unix.NUD_PERMANENT) != 0
+		// The machine's one table holds 1,024 (gc_thresh3); those 5 s old make room. Nothing is known until then.
+		if errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOENT) {
 			err = nil
 		}
 		return err
 	}
-	again := func() error { // an entry that waits for its answer does not ask anew
-		if err := n.Link.NeighDel(entry(0, 0)); err != nil && !errors.Is(err, unix.ENOENT) {
-			return err
-		}
-		return ask()
-	}
 	known := func() (bool, error) {
-		entries, err := n.Link.NeighList(link, unix.AF_INET)
-		for _, e := range entries {
-			if ip, _ := netip.AddrFromSlice(e.IP); ip.Unmap() == neighbor {
-				return e.State&(netlink.NUD_REACHABLE|netlink.NUD_PERMANENT) != 0, nil
-			}
+		if ready {
+			return true, nil
 		}
-		return false, err
+		err := look()
+		return ready, err
 	}
-	err := ask()
+	again := func() error { // an entry that waits for its answer does not ask anew
+		return look(forgetNeighbor(link, neighbor), useNeighbor(link, neighbor))
+	}
+	err := look(useNeighbor(link, neighbor))
 	if err == nil { // as a rule the answer comes within the request's own system call
 		err = n.await(ctx, unix.RTNLGRP_NEIGH, 10*time.Millisecond, known, again)
 	}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,38 +25,48 @@ func (e Entry) Set() []byte {
 // Remove is the request that takes it away.
 func (e Entry) Remove() []byte { return e.message(unix.RTM_DELNEIGH, 0) }
 
-// message writes the request byte by byte: it is what shared mode's whole attach consists of, and the library takes
-// as long to put one together as the kernel to do it. (rtnetlink(7), include/uapi/linux/neighbour.h)
 func (e Entry) message(kind, flags uint16) []byte {
-	native := binary.NativeEndian
 	family, self := byte(unix.AF_INET), byte(0)
 	if e.Forwarding {
-		family, self = unix.AF_BRIDGE, netlink.NTF_SELF
+		family, self = unix.AF_BRIDGE, unix.NTF_SELF
 	}
-	b := make([]byte, 4, 64) // the length comes last
-	b = native.AppendUint16(b, kind)
-	b = native.AppendUint16(b, flags|unix.NLM_F_REQUEST)
-	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0) // sequence and port: who fails is told on a socket that nobody shares
-	b = append(b, family, 0, 0, 0)
-	b = native.AppendUint32(b, uint32(e.Link))
-	b = native.AppendUint16(b, netlink.NUD_PERMANENT)
-	b = append(b, self, 0)
 	to := e.To.As4()
-	b = attribute(b, netlink.NDA_DST, to[:])
-	b = attribute(b, netlink.NDA_LLADDR, e.MAC)
+	list := [][]byte{attribute(unix.NDA_DST, to[:]), attribute(unix.NDA_LLADDR, e.MAC)}
 	if e.VNI != 0 {
-		b = attribute(b, netlink.NDA_VNI, native.AppendUint32(nil, e.VNI))
+		list = append(list, attribute(unix.NDA_VNI, number(e.VNI)))
 	}
-	native.PutUint32(b, uint32(len(b)))
-	return b
+	return message(kind, flags, aboutNeighbor(family, e.Link, unix.NUD_PERMANENT, self), list...)
 }
 
-func attribute(b []byte, kind uint16, value []byte) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofRtAttr+len(value)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = append(b, value...)
-	for len(b)%unix.RTA_ALIGNTO != 0 {
-		b = append(b, 0)
+// useNeighbor is the request that has the kernel ask for a neighbour's hardware address, as if there were a packet for it.
+func useNeighbor(link int, neighbor netip.Addr) []byte {
+	about := aboutNeighbor(unix.AF_INET, link, unix.NUD_NONE, unix.NTF_USE)
+	return message(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, about, attribute(unix.NDA_DST, neighbor.AsSlice()))
+}
+
+// forgetNeighbor is the request that ends what there is about a neighbour.
+func forgetNeighbor(link int, neighbor netip.Addr) []byte {
+	return message(unix.RTM_DELNEIGH, 0, aboutNeighbor(unix.AF_INET, link, 0, 0), attribute(unix.NDA_DST, neighbor.AsSlice()))
+}
+
+// getNeighbor is the request that tells what there is about a neighbour.
+func getNeighbor(link int, neighbor netip.Addr) []byte {
+	return message(unix.RTM_GETNEIGH, 0, aboutNeighbor(unix.AF_INET, link, 0, 0), attribute(unix.NDA_DST, neighbor.AsSlice()))
+}
+
+// neighborState reads the answer to getNeighbor: the entry's state, such as NUD_REACHABLE. It is zero if that is no answer.
+func neighborState(answer []byte) uint16 {
+	const at = unix.SizeofNlMsghdr + 8 // in struct ndmsg
+	if len(answer) < at+2 || binary.NativeEndian.Uint16(answer[4:]) != unix.RTM_NEWNEIGH {
+		return 0
 	}
-	return b
+	return binary.NativeEndian.Uint16(answer[at:])
+}
+
+// aboutNeighbor is a struct ndmsg.
+func aboutNeighbor(family byte, link int, state uint16, flags byte) []byte {
+	b := append(make([]byte, 0, unix.SizeofNdMsg), family, 0, 0, 0)
+	b = binary.NativeEndian.AppendUint32(b, uint32(link))
+	b = binary.NativeEndian.AppendUint16(b, state)
+	return append(b, flags, 0)
 }

@@ -10,9 +10,6 @@ import (
 	"net"
 	"net/netip"
 
-	"enilab/internal/netns"
-
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,7 +53,7 @@ type Interface struct {
 	vpc   *VPC
 	group uint32 // the link group: number of the security-group set
 	link  int    // index of the VPC's end, once created
-	owner int    // index of the owner's end, once attached
+	owner int    // index of the owner's end, once created
 }
 
 // OwnerLink is what the owner's end is called.
@@ -122,99 +119,74 @@ func (i *Interface) Create() error {
 // CreateIn makes the pair with each end in its place: the owner's in the owner's namespace, under its final name. This
 // is Create and Attach in one message to the kernel.
 func (i *Interface) CreateIn(owner *Node) error {
-	if err := i.create(OwnerLink, owner); err != nil {
-		return err
-	}
-	return i.findOwnerEnd(owner)
+	return i.create(OwnerLink, owner)
 }
 
-// create sends one RTM_NEWLINK. One queue on each end spares a synchronize_rcu; the ends are made down, because IFF_UP
-// in the create message of a veth fails and rolls back.
-func (i *Interface) create(peer string, in *Node) error {
-	veth := &netlink.Veth{
-		LinkAttrs: netlink.LinkAttrs{
-			Name: i.LinkName(), MTU: mtu, Group: i.group, NumTxQueues: 1, NumRxQueues: 1, TxQLen: 1000,
-			HardwareAddr: net.HardwareAddr{0x0a, 0x00, 0x00, 0x00, 0x00, 0x01}, // the router's, the same on every link
-		},
-		PeerName: peer, PeerHardwareAddr: i.MAC, PeerTxQLen: 1000,
+// routerMAC is the router's hardware address, the same on every link.
+var routerMAC = net.HardwareAddr{0x0a, 0x00, 0x00, 0x00, 0x00, 0x01}
+
+// create makes the pair under the next indexes. Those that are in use, by a link that is none of ours, are passed over.
+func (i *Interface) create(peer string, in *Node) (err error) {
+	pair := veth{name: i.LinkName(), mac: routerMAC, farName: peer, farMAC: i.MAC, group: i.group, far: in}
+	for range 3 { // a name that is in use fails in the same way
+		pair.index, pair.farIndex = i.vpc.takeIndexes()
+		if err = i.vpc.Node.Request(pair.add()); !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.EBUSY) {
+			break
+		}
 	}
-	if in != nil {
-		veth.PeerNamespace = netlink.NsFd(in.NS.Fd())
+	if err != nil {
+		return fmt.Errorf("%s: create link %s: %w", i.ID, pair.name, err)
 	}
-	if err := i.vpc.Node.Link.LinkAdd(veth); err != nil {
-		return fmt.Errorf("%s: create link %s: %w", i.ID, veth.Name, err)
-	}
-	i.link = veth.Index
+	i.link, i.owner = pair.index, pair.farIndex
 	return nil
+}
+
+// firstIndex is that of a VPC's first interface. The kernel, which begins at 1, does not get there.
+const firstIndex = 1 << 10
+
+// takeIndexes returns the indexes of an interface's ends. They differ even where the ends are in two namespaces, because
+// a link whose other end has the same does not say so on every kernel.
+func (v *VPC) takeIndexes() (link, owner int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.nextIndex += 2
+	return v.nextIndex - 2, v.nextIndex - 1
 }
 
 // Attach moves the owner's end into the owner's namespace: EC2's AttachNetworkInterface.
 func (i *Interface) Attach(owner *Node) error {
-	end, err := i.vpc.Node.Link.LinkByName(i.looseName())
-	if err != nil {
-		return fmt.Errorf("%s: attach: %w", i.ID, err)
+	if err := i.vpc.Node.Request(moveLink(i.owner, owner, OwnerLink)); err != nil {
+		return fmt.Errorf("%s: attach: move to %s as %s: %w", i.ID, owner.Name, OwnerLink, err)
 	}
-	if err := i.vpc.Node.Link.LinkSetNsFd(end, owner.NS.Fd()); err != nil {
-		return fmt.Errorf("%s: attach: move to %s: %w", i.ID, owner.Name, err)
-	}
-	moved, err := owner.Link.LinkByName(end.Attrs().Name)
-	if err != nil {
-		return fmt.Errorf("%s: attach: %w", i.ID, err)
-	}
-	if err := owner.Link.LinkSetName(moved, OwnerLink); err != nil {
-		return fmt.Errorf("%s: attach: name it %s: %w", i.ID, OwnerLink, err)
-	}
-	i.owner = moved.Attrs().Index
-	return nil
-}
-
-func (i *Interface) findOwnerEnd(owner *Node) error {
-	end, err := owner.Link.LinkByName(OwnerLink)
-	if err != nil {
-		return fmt.Errorf("%s: %s of %s: %w", i.ID, OwnerLink, owner.Name, err)
-	}
-	i.owner = end.Attrs().Index
 	return nil
 }
 
 // Configure gives the owner's end its address and the router as the way out, as DHCP does on an instance. The VPC's end
 // is up first, so that the owner's end comes up with its carrier.
 func (i *Interface) Configure(owner *Node) error {
-	if err := i.vpc.Node.Link.LinkSetUp(indexed(i.link)); err != nil {
+	if err := i.vpc.Node.Request(linkUp(i.link)); err != nil {
 		return fmt.Errorf("%s: up: %w", i.ID, err)
 	}
-	end := indexed(i.owner)
-	address := &netlink.Addr{IPNet: IPNet(netip.PrefixFrom(i.Address, i.Subnet.CIDR.Bits()))}
-	if err := owner.Link.AddrAdd(end, address); err != nil {
-		return fmt.Errorf("%s: address %s: %w", i.ID, address.IPNet, err)
-	}
-	if err := owner.Link.LinkSetUp(end); err != nil {
-		return fmt.Errorf("%s: %s up: %w", i.ID, OwnerLink, err)
-	}
-	route := &netlink.Route{LinkIndex: i.owner, Gw: Gateway(i.Subnet.CIDR).AsSlice()}
-	if err := owner.Link.RouteAdd(route); err != nil {
-		return fmt.Errorf("%s: default route via %s: %w", i.ID, route.Gw, err)
+	address, router := netip.PrefixFrom(i.Address, i.Subnet.CIDR.Bits()), Gateway(i.Subnet.CIDR)
+	err := owner.Request(AddAddress(i.owner, address), linkUp(i.owner), Route{Link: i.owner, Via: router}.Add())
+	if err != nil {
+		return fmt.Errorf("%s: %w", i.ID, Blame(err, "address "+address.String(), OwnerLink+" up", "default route via "+router.String()))
 	}
 	return nil
 }
 
 // Publish tells the VPC where the address is: the mapping service's entry. It replaces what a former owner of the
 // address left. The VPC knows the owner's hardware address for good: it need not ask, and a permanent entry does not count
-// toward the 1,024 neighbours that the kernel keeps for all namespaces together. proxy_delay has no default in a namespace and must be set per link; with it, the ARP of a neighbour in
-// the same subnet would wait for up to 0.8 s.
+// toward the 1,024 neighbours that the kernel keeps for all namespaces together. It answers the owner's ARP at once, for
+// neighbours in the same subnet, too. The alias comes last: with it the interface is complete.
 func (i *Interface) Publish() error {
-	route := &netlink.Route{LinkIndex: i.link, Dst: IPNet(Host(i.Address)), Scope: netlink.SCOPE_LINK}
-	if err := i.vpc.Node.Link.RouteReplace(route); err != nil {
-		return fmt.Errorf("%s: route to %s: %w", i.ID, i.Address, err)
-	}
-	if err := i.vpc.Node.Request(Entry{Link: i.link, MAC: i.MAC, To: i.Address}.Set()); err != nil {
-		return fmt.Errorf("%s: hardware address of %s: %w", i.ID, i.Address, err)
-	}
-	if err := i.vpc.Node.NS.Set(netns.Sysctl{Key: "net/ipv4/neigh/" + i.LinkName() + "/proxy_delay", Value: "0"}); err != nil {
-		return fmt.Errorf("%s: %w", i.ID, err)
-	}
-	if err := i.vpc.Node.Link.LinkSetAlias(indexed(i.link), i.ID); err != nil {
-		return fmt.Errorf("%s: alias: %w", i.ID, err)
+	err := i.vpc.Node.Request(
+		Route{Link: i.link, To: Host(i.Address)}.Replace(), Entry{Link: i.link, MAC: i.MAC, To: i.Address}.Set(),
+		promptProxy(i.link), linkAlias(i.link, i.ID),
+	)
+	if err != nil {
+		at := i.Address.String()
+		return fmt.Errorf("%s: %w", i.ID, Blame(err, "route to "+at, "hardware address of "+at, "proxy_delay", "alias"))
 	}
 	return nil
 }

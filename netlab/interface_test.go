@@ -51,7 +51,7 @@ func view(t testing.TB, v *netlab.VPC, owner *netlab.Node, i *netlab.Interface) 
 	addresses, err := owner.Link.AddrList(end, unix.AF_UNSPEC)
 	must(t, err)
 	for _, a := range addresses {
-		fmt.Fprintf(&b, "address %s\n", a.IPNet)
+		fmt.Fprintf(&b, "address %s broadcast %s\n", a.IPNet, a.Broadcast)
 	}
 	routes, err := owner.Link.RouteList(end, unix.AF_UNSPEC)
 	must(t, err)
@@ -78,7 +78,7 @@ func TestBothWaysToAttach(t *testing.T) {
 	spec := open
 	spec.ID, spec.Address = "eni-0123456789abcdef0", netip.MustParseAddr("10.0.1.10")
 	const want = `veth eth0 mac 0a:58:0a:00:01:0a mtu 1500 txqlen 1000 queues 1/1 group 0 alias "" up
-address 10.0.1.10/24
+address 10.0.1.10/24 broadcast 10.0.1.255
 route 0.0.0.0/0 via 10.0.1.1
 route 10.0.1.0/24 via <nil>
 veth eni-0123456789a mac 0a:00:00:00:00:01 mtu 1500 txqlen 1000 queues 1/1 group 16 alias "eni-0123456789abcdef0" up
@@ -270,6 +270,62 @@ func TestFailedConnectGivesBack(t *testing.T) {
 	if len(links) != 2 { // lo and the first interface's
 		t.Errorf("%d links left", len(links))
 	}
+}
+
+// TestTakenIndexes: a link that is none of the lab's has the index that an interface's end was to get, on either side.
+func TestTakenIndexes(t *testing.T) {
+	nstest.NoLeaks(t)
+	vpc, owner := newVPC(t, plain("vpc-blue")), newNode(t, "owner")
+	index := func(n *netlab.Node, name string) int {
+		l, err := n.Link.LinkByName(name)
+		must(t, err)
+		return l.Attrs().Index
+	}
+	stranger := func(n *netlab.Node, at int) {
+		must(t, n.Link.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: fmt.Sprintf("stranger%d", at), Index: at}, PeerName: fmt.Sprintf("peer%d", at)}))
+	}
+	first := index(vpc.Node, attach(t, vpc, newNode(t, "before"), open, true).LinkName())
+	stranger(vpc.Node, first+2)
+	stranger(owner, first+5)
+	i := attach(t, vpc, owner, open, true)
+	if got := index(vpc.Node, i.LinkName()); got != first+6 || index(owner, netlab.OwnerLink) != got+1 {
+		t.Errorf("ends %d and %d, want %d and the next", got, index(owner, netlab.OwnerLink), first+6)
+	}
+
+	i, err := vpc.NewInterface(t.Context(), open)
+	must(t, err)
+	must(t, i.Create())
+	busy := newNode(t, "busy")
+	stranger(busy, index(vpc.Node, i.LinkName())+1)
+	if err := i.Attach(busy); !errors.Is(err, unix.EBUSY) || !strings.HasPrefix(err.Error(), i.ID+": attach: move to busy as eth0: ") {
+		t.Errorf("moved to where the index is in use: %v", err)
+	}
+	must(t, i.Delete())
+}
+
+// TestErrorsNameTheStep: steps are sent to the kernel together, and yet it is known which failed.
+func TestErrorsNameTheStep(t *testing.T) {
+	nstest.NoLeaks(t)
+	vpc, owner := newVPC(t, plain("vpc-blue")), newNode(t, "owner")
+	i := attach(t, vpc, owner, open, true)
+	refused := func(err error, want string) {
+		t.Helper()
+		if err == nil || err.Error() != i.ID+": "+want {
+			t.Errorf("got  %v\nwant %s: %s", err, i.ID, want)
+		}
+	}
+	refused(i.Configure(owner), "address 10.0.1.4/24: file exists")
+	end, err := owner.Link.LinkByName(netlab.OwnerLink)
+	must(t, err)
+	must(t, owner.Link.AddrDel(end, &netlink.Addr{IPNet: netlab.IPNet(netip.PrefixFrom(i.Address, 24))}))
+	must(t, owner.Request(netlab.Route{Link: end.Attrs().Index}.Add()))
+	refused(i.Configure(owner), "default route via 10.0.1.1: file exists")
+	link, err := vpc.Node.Link.LinkByName(i.LinkName())
+	must(t, err)
+	must(t, vpc.Node.Link.LinkSetDown(link))
+	refused(i.Publish(), "route to 10.0.1.4: network is down")
+	must(t, i.Delete())
+	refused(i.Publish(), "route to 10.0.1.4: no such device")
 }
 
 // TestThousandInterfaces: one VPC holds more than the 1,024 ports of a bridge would leave room for, on the same rules.

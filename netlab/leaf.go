@@ -23,7 +23,7 @@ func NewLeaf(name string) (*Node, error) {
 		}
 		err := n.stopForwarding()
 		if err == nil {
-			err = n.Link.LinkSetUp(indexed(loopback))
+			err = n.Request(linkUp(loopback))
 		}
 		if err != nil {
 			n.Link.Close()
@@ -55,19 +55,14 @@ const (
 
 // forwards asks for the setting net.ipv4.ip_forward.
 func (n *Node) forwards() (bool, error) {
-	native, all := binary.NativeEndian, int32(netconfAll)
-	q := native.AppendUint32(nil, unix.SizeofNlMsghdr+4+unix.SizeofRtAttr+4)
-	q = native.AppendUint16(q, unix.RTM_GETNETCONF)
-	q = native.AppendUint16(q, unix.NLM_F_REQUEST)
-	q = append(q, 0, 0, 0, 0, 0, 0, 0, 0) // sequence and port
-	q = append(q, unix.AF_INET, 0, 0, 0)  // struct netconfmsg, padded
-	q = attribute(q, netconfIfindex, native.AppendUint32(nil, uint32(all)))
-	answer, err := n.requests.ask(q)
+	all := int32(netconfAll)
+	about := []byte{unix.AF_INET, 0, 0, 0} // struct netconfmsg
+	answer, err := n.ask(message(unix.RTM_GETNETCONF, 0, about, attribute(netconfIfindex, number(uint32(all)))))
 	if err != nil {
 		return false, fmt.Errorf("ask whether it forwards: %w", err)
 	}
 	const header = unix.SizeofNlMsghdr + 4
-	if len(answer) < header || native.Uint16(answer[4:]) != unix.RTM_NEWNETCONF {
+	if len(answer) < header || binary.NativeEndian.Uint16(answer[4:]) != unix.RTM_NEWNETCONF {
 		return false, fmt.Errorf("ask whether it forwards: an answer of %d bytes that is none", len(answer))
 	}
 	attributes, err := nl.ParseRouteAttr(answer[header:])
@@ -76,7 +71,7 @@ func (n *Node) forwards() (bool, error) {
 	}
 	for _, a := range attributes {
 		if a.Attr.Type == netconfForwarding && len(a.Value) == 4 {
-			return native.Uint32(a.Value) != 0, nil
+			return binary.NativeEndian.Uint32(a.Value) != 0, nil
 		}
 	}
 	return false, fmt.Errorf("ask whether it forwards: the kernel does not tell")

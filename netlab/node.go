@@ -59,7 +59,7 @@ func NewNode(name string, settings ...netns.Sysctl) (*Node, error) {
 		if err := n.dial(); err != nil {
 			return err
 		}
-		if err := n.Link.LinkSetUp(indexed(loopback)); err != nil {
+		if err := n.Request(linkUp(loopback)); err != nil {
 			n.Link.Close()
 			n.requests.close()
 			return fmt.Errorf("lo up: %w", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -14,10 +15,12 @@ import (
 // requests is a node's route-netlink socket for what the library's handle is too slow or too narrow for: requests on a
 // timed path, several at once, attributes that it does not know.
 type requests struct {
-	mu sync.Mutex // guards the order of requests and answers, and all below
+	mu sync.Mutex // guards the order of requests and answers, and fd
 	fd int        // does not block; -1 when closed
-	in [256]byte  // an answer is a header and an error code
 }
+
+// answerSize is room for a link's description without its statistics; other answers are smaller.
+const answerSize = 2 << 10
 
 // dialRequests opens the socket in the namespace of the calling thread.
 func dialRequests() (*requests, error) {
@@ -43,52 +46,65 @@ func (r *requests) close() {
 
 // Request has the kernel do requests in this namespace, in order, with one system call for all; each is done even if one
 // before it failed. A request is a whole message, best without the flag NLM_F_ACK: what went well needs no answer, and to
-// make and fetch one costs a fifth of a bind. The error is that of the first that failed. It may be called from any
-// goroutine.
+// make and fetch one costs a fifth of a bind. The error is that of the first that failed; [Blame] says which that was. It
+// may be called from any goroutine.
 func (n *Node) Request(list ...[]byte) error {
-	out := list[0]
-	for _, q := range list[1:] {
-		out = append(out, q...)
+	_, err := n.ask(list...)
+	return err
+}
+
+// ask is Request for a list of which one has an answer: the last answer, as it comes.
+func (n *Node) ask(list ...[]byte) (answer []byte, err error) {
+	out := slices.Concat(list...)
+	for at, i := 0, 0; i < len(list); at, i = at+len(list[i]), i+1 {
+		binary.NativeEndian.PutUint32(out[at+8:], uint32(i)) // a failure is told with the sequence number
 	}
 	r := n.requests
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fd < 0 {
-		return fmt.Errorf("netlink: %s is closed", n.Name)
+		return nil, fmt.Errorf("netlink: %s is closed", n.Name)
 	}
 	if _, err := again(func() (int, error) { return unix.Write(r.fd, out) }); err != nil {
-		return os.NewSyscallError("netlink write", err)
+		return nil, os.NewSyscallError("netlink write", err)
 	}
-	var first error
+	var in [answerSize]byte
 	for { // the kernel has answered before the write returned
-		size, err := again(func() (int, error) { return unix.Read(r.fd, r.in[:]) })
-		if err == unix.EAGAIN { //nolint:errorlint // an Errno as it is
-			return first
+		size, e := again(func() (int, error) { return unix.Read(r.fd, in[:]) })
+		if e == unix.EAGAIN { //nolint:errorlint // an Errno as it is
+			return answer, err
 		}
-		if err != nil {
-			return errors.Join(first, os.NewSyscallError("netlink read", err))
+		if e != nil {
+			return nil, errors.Join(err, os.NewSyscallError("netlink read", e))
 		}
-		if size < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint16(r.in[4:]) != unix.NLMSG_ERROR {
-			return errors.Join(first, fmt.Errorf("netlink: an answer of %d bytes that is none", size))
+		if size < unix.SizeofNlMsghdr+4 {
+			return nil, errors.Join(err, fmt.Errorf("netlink: an answer of %d bytes that is none", size))
 		}
-		if code := int32(binary.NativeEndian.Uint32(r.in[unix.SizeofNlMsghdr:])); code != 0 && first == nil {
-			first = unix.Errno(-code)
+		if binary.NativeEndian.Uint16(in[4:]) != unix.NLMSG_ERROR {
+			answer = bytes.Clone(in[:size])
+			continue
+		}
+		if code := int32(binary.NativeEndian.Uint32(in[unix.SizeofNlMsghdr:])); code != 0 && err == nil {
+			err = &refusal{int(binary.NativeEndian.Uint32(in[8:])), unix.Errno(-code)}
 		}
 	}
 }
 
-// ask sends a request and returns its one answer, as it comes.
-func (r *requests) ask(q []byte) ([]byte, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, err := again(func() (int, error) { return unix.Write(r.fd, q) }); err != nil {
-		return nil, os.NewSyscallError("netlink write", err)
+// refusal is the kernel's answer to a request that failed, one of those sent together.
+type refusal struct {
+	which int
+	errno unix.Errno
+}
+
+func (r *refusal) Error() string { return r.errno.Error() }
+func (r *refusal) Unwrap() error { return r.errno }
+
+// Blame adds to the error of a [Node.Request] what the request that failed was about, of one word for each of them.
+func Blame(err error, about ...string) error {
+	if r := (*refusal)(nil); errors.As(err, &r) && r.which < len(about) {
+		return fmt.Errorf("%s: %w", about[r.which], err)
 	}
-	size, err := again(func() (int, error) { return unix.Read(r.fd, r.in[:]) })
-	if err != nil {
-		return nil, os.NewSyscallError("netlink read", err)
-	}
-	return bytes.Clone(r.in[:size]), nil
+	return err
 }
 
 func again(call func() (int, error)) (n int, err error) {

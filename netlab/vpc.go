@@ -28,6 +28,7 @@ type VPC struct {
 	sets       []groupSet
 	nextSet    uint32 // number of the next set
 	interfaces map[string]*Interface
+	nextIndex  int                 // of the next interface's VPC end
 	unclaimed  map[netip.Addr]bool // after an adoption: addresses of interfaces that nobody has adopted yet
 }
 
@@ -76,7 +77,7 @@ func NewVPC(ctx context.Context, s VPCSpec) (_ *VPC, err error) {
 func newVPC(s VPCSpec) *VPC {
 	v := &VPC{
 		ID: s.ID, CIDR: s.CIDR,
-		subnets: map[string]*subnet{}, groups: map[string]SecurityGroupSpec{}, nextSet: firstGroupSet, interfaces: map[string]*Interface{},
+		subnets: map[string]*subnet{}, groups: map[string]SecurityGroupSpec{}, nextSet: firstGroupSet, nextIndex: firstIndex, interfaces: map[string]*Interface{},
 	}
 	for _, g := range s.SecurityGroups {
 		v.groups[g.ID] = g

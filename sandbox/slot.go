@@ -9,8 +9,6 @@ import (
 	"enilab/internal/netns"
 	"enilab/internal/undo"
 	"enilab/netlab"
-
-	"github.com/vishvananda/netlink"
 )
 
 // Worker is a host of execution environments: a namespace whose endpoint on the underlay its slots' tunnels share.
@@ -144,21 +142,15 @@ func (w *Worker) addTunnel(s *Slot) (err error) {
 	if err != nil {
 		return err
 	}
-	own := s.Node.Link
-	if err := own.AddrAdd(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: s.Device}}, &netlink.Addr{IPNet: netlab.IPNet(netlab.Host(s.Address))}); err != nil {
-		return fmt.Errorf("address %s: %w", s.Address, err)
-	}
-	router := net.IP(slotRouter.AsSlice())
 	err = s.Node.Request(
+		netlab.AddAddress(s.Device, netlab.Host(s.Address)),
 		netlab.Entry{Link: s.Device, MAC: w.Tunnels.RouterMAC, To: slotRouter}.Set(),
 		// What Bind is to replace; it leads nowhere. To replace an entry is less work for the kernel than to make one.
 		netlab.Entry{Link: s.Device, Forwarding: true, MAC: w.Tunnels.RouterMAC, To: nowhere}.Set(),
+		netlab.Route{Link: s.Device, Via: slotRouter, OnLink: true}.Add(),
 	)
 	if err != nil {
-		return fmt.Errorf("router's entries: %w", err)
-	}
-	if err := own.RouteAdd(&netlink.Route{LinkIndex: s.Device, Gw: router, Flags: int(netlink.FLAG_ONLINK)}); err != nil {
-		return fmt.Errorf("default route: %w", err)
+		return netlab.Blame(err, "address "+s.Address.String(), "router's hardware address", "router's forwarding entry", "default route")
 	}
 	return nil
 }
