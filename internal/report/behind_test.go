@@ -69,7 +69,8 @@ func TestWaterfallShowsItsTable(t *testing.T) {
 		}
 	}
 	var bars []draw.Bars
-	p.Draw(Wide).Marks(func(_ draw.Box, s draw.Shape) { bars = append(bars, s.(draw.Bars)) })
+	var lefts []float64 // of their plots
+	p.Draw(Wide).Marks(func(plot draw.Box, s draw.Shape) { bars, lefts = append(bars, s.(draw.Bars)), append(lefts, plot.Left) })
 	if spans != len(rows) || len(bars) < spans {
 		t.Fatalf("%d spans, %d rows, %d bars", spans, len(rows), len(bars))
 	}
@@ -87,6 +88,9 @@ func TestWaterfallShowsItsTable(t *testing.T) {
 		}
 		if math.Abs(width/took/scale-1) > 1e-6 {
 			t.Errorf("bar of %v: %v pixels, and not %v", row, width, took*scale)
+		}
+		if at, want := bars[i].Bounds().Left, lefts[i]+number(t, row[3])*scale; math.Abs(at-want) > 1e-6 {
+			t.Errorf("bar of %v begins at %v, and not %v", row, at, want)
 		}
 	}
 }
