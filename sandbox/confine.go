@@ -31,27 +31,28 @@ type entries struct {
 	status int
 	joins  []int // the tasks files of control groups (version 1) to join
 	ids    int   // readable when the user namespace has its ids; -1: there is none
+	gate   int   // the other end of ids
 }
 
 // plan writes down how the environment confines itself. What it does while it still may is done before it is parked: it
 // waits with the rights of the function, which are none.
 func (s *stage) plan(p *plan, m *machine, e entries) {
-	s.reset()
-	s.step = "descriptors"
+	s.begin("descriptors")
 	s.add("keep the status socket", unix.SYS_DUP3, lit(e.status), lit(statusFD), lit(unix.O_CLOEXEC))
 	if e.ids >= 0 {
-		s.step = "privileges"
+		s.begin("privileges")
+		s.add("close the other end", unix.SYS_CLOSE, lit(e.gate)) // or its end would never be seen
 		s.add("wait for ids", unix.SYS_READ, lit(e.ids), own(unsafe.Pointer(&s.failed)), lit(1)).end = true
 	}
-	s.step = "session"
+	s.begin("session")
 	s.add("setsid", unix.SYS_SETSID)
 	s.joinCgroups(e.joins)
 	s.mountRoot(p, m)
-	s.step = "hostname"
+	s.begin("hostname")
 	s.add("set the host name", unix.SYS_SETHOSTNAME, s.string(p.hostname), lit(len(p.hostname)))
 	s.limit(p, m)
 	s.dropPrivileges(p, m)
-	s.step = "descriptors"
+	s.begin("descriptors")
 	s.add("close all others", unix.SYS_CLOSE_RANGE, lit(statusFD+1), argument{value: ^uintptr(0)}, lit(0))
 	s.add("unblock signals", unix.SYS_RT_SIGPROCMASK, lit(unix.SIG_SETMASK), structureOf(s, uint64(0)), lit(0), lit(8))
 	s.loadSeccomp()
@@ -62,7 +63,7 @@ func (s *stage) plan(p *plan, m *machine, e entries) {
 // cgroup.procs spares a wait for an RCU grace period in each. The groups that it is in then are the root of those that it
 // sees.
 func (s *stage) joinCgroups(joins []int) {
-	s.step = "cgroup"
+	s.begin("cgroup")
 	for _, fd := range joins {
 		s.add("join", unix.SYS_WRITE, lit(fd), s.string("0"), lit(1))
 	}
@@ -71,23 +72,23 @@ func (s *stage) joinCgroups(joins []int) {
 
 // becomeFunction waits for the order and carries it out. The code is in place by then (see Launcher.Start).
 func (s *stage) becomeFunction() {
-	s.step = "configuration"
+	s.begin("configuration")
 	s.add("say that it is parked", unix.SYS_WRITE, lit(statusFD), s.string(string(rune(parked))), lit(1))
 	s.add("receive the order", unix.SYS_RECVMSG, lit(statusFD), own(unsafe.Pointer(&s.message)), lit(unix.MSG_CMSG_CLOEXEC)).end = true
-	s.step = "descriptors"
+	s.begin("descriptors")
 	for _, fd := range []int{1, 2} {
 		s.add(fmt.Sprintf("make the output descriptor %d", fd), unix.SYS_DUP3, argument{from: descriptor}, lit(fd), lit(0))
 	}
-	s.step = "code"
+	s.begin("code")
 	s.add("enter /var/task", unix.SYS_CHDIR, s.string("/var/task")) // as the user, so that a directory closed to it is found here
-	s.step = "exec"
+	s.begin("exec")
 	s.add("say that it is ready", unix.SYS_WRITE, lit(statusFD), s.string(string(rune(ready))), lit(1))
 	s.add("", unix.SYS_EXECVE, word(0), word(1), word(2)).busy = true
 }
 
 // mountRoot completes the root that the zygote has built with what each environment has of its own.
 func (s *stage) mountRoot(p *plan, m *machine) {
-	s.step = "root"
+	s.begin("root")
 	const private = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 	// The machine's /proc stays below: where it could be taken away, that would wait for an RCU grace period.
 	s.attach(s.newMount("proc", readOnly|unix.MOUNT_ATTR_NOEXEC), "/proc")

@@ -41,7 +41,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	if err := reply(uint64(uintptr(unsafe.Pointer(&z.stage.inbox)))); err != nil {
+	if err := reply(child{}); err != nil {
 		return err
 	}
 	for {
@@ -49,7 +49,7 @@ func serve() error {
 		if err != nil {
 			return err
 		}
-		pid, pidfd, err := z.fork(message, files)
+		made, err := z.fork(message, files)
 		for _, fd := range files {
 			unix.Close(fd)
 		}
@@ -59,8 +59,8 @@ func serve() error {
 		if err != nil {
 			_, err = unix.Write(zygoteFD, statusError("process", err))
 		} else {
-			err = reply(uint64(pid), pidfd)
-			unix.Close(pidfd)
+			err = reply(made)
+			unix.Close(made.pidfd)
 		}
 		if err != nil {
 			return err
@@ -68,21 +68,50 @@ func serve() error {
 	}
 }
 
-// reply says a number, and gives descriptors along. A zero byte tells it from a statusError.
-func reply(number uint64, fds ...int) error {
+// child is a process that a zygote has made, or none.
+type child struct {
+	pid   int
+	pidfd int
+	inbox uintptr // where in its memory it receives its order
+}
+
+// reply tells of a child. A zero byte tells it from a statusError.
+func reply(c child) error {
 	var rights []byte
-	if len(fds) > 0 {
-		rights = unix.UnixRights(fds...)
+	if c.pid > 0 {
+		rights = unix.UnixRights(c.pidfd)
 	}
-	return unix.Sendmsg(zygoteFD, binary.NativeEndian.AppendUint64([]byte{0}, number), rights, nil, unix.MSG_NOSIGNAL)
+	b := binary.NativeEndian.AppendUint64([]byte{0}, uint64(c.pid))
+	return unix.Sendmsg(zygoteFD, binary.NativeEndian.AppendUint64(b, uint64(c.inbox)), rights, nil, unix.MSG_NOSIGNAL)
 }
 
 // forker is what a zygote works with.
 type forker struct {
 	home    int // its own network namespace
 	machine machine
-	stage   stage
 	pidfd   int32 // of the process that was made last; here, because the kernel writes it and a stack may move
+
+	stages []*stage // of processes that had not become functions when it looked
+	looks  int      // which of them it looks at next
+}
+
+// reclaim gives back the memory of some stages that are over: of more than are begun meanwhile.
+func (z *forker) reclaim() (err error) {
+	const several = 4
+	for range min(several, len(z.stages)) {
+		z.looks %= len(z.stages)
+		if z.stages[z.looks].busy.Load() != 0 {
+			z.looks++
+			continue
+		}
+		last := len(z.stages) - 1
+		err = errors.Join(err, z.stages[z.looks].close())
+		z.stages[z.looks], z.stages = z.stages[last], z.stages[:last]
+		if last == 0 {
+			break
+		}
+	}
+	return err
 }
 
 func newForker() (*forker, error) {
@@ -111,10 +140,10 @@ func newForker() (*forker, error) {
 var errLost = errors.New("cannot return to the lab's network namespace")
 
 // fork makes a process of a plan. The process is the lab's child, as if the lab had made it.
-func (z *forker) fork(message []byte, files []int) (pid, pidfd int, err error) {
+func (z *forker) fork(message []byte, files []int) (made child, err error) {
 	var p plan
 	if err := p.decode(message); err != nil || len(files) < 2 {
-		return 0, -1, errMessage
+		return made, errMessage
 	}
 	network, e := files[0], entries{status: files[1], joins: files[2:], ids: -1}
 	args := cloneArgs{
@@ -129,30 +158,38 @@ func (z *forker) fork(message []byte, files []int) (pid, pidfd int, err error) {
 	if p.uid == 0 {
 		args.flags |= unix.CLONE_NEWUSER
 		if err := unix.Pipe2(gate[:], unix.O_CLOEXEC); err != nil {
-			return 0, -1, os.NewSyscallError("pipe", err)
+			return made, os.NewSyscallError("pipe", err)
 		}
 		defer unix.Close(gate[0])
 		defer unix.Close(gate[1])
-		e.ids = gate[0]
+		e.ids, e.gate = gate[0], gate[1]
 	}
-	z.stage.plan(&p, &z.machine, e)
+	if err := z.reclaim(); err != nil {
+		return made, err
+	}
+	stage, err := newStage()
+	if err != nil {
+		return made, err
+	}
+	z.stages = append(z.stages, stage)
+	stage.plan(&p, &z.machine, e)
 
 	if err := unix.Setns(network, unix.CLONE_NEWNET); err != nil {
-		return 0, -1, os.NewSyscallError("setns", err)
+		return made, os.NewSyscallError("setns", err)
 	}
-	id, errno := z.stage.fork(&args)
+	id, errno := stage.fork(&args)
 	if err := unix.Setns(z.home, unix.CLONE_NEWNET); err != nil {
-		return 0, -1, fmt.Errorf("%w: %w", errLost, err)
+		return made, fmt.Errorf("%w: %w", errLost, err)
 	}
 	if errno != 0 {
-		return 0, -1, os.NewSyscallError("clone3", errno)
+		return made, os.NewSyscallError("clone3", errno)
 	}
 	if p.uid == 0 {
 		if err := mapIDs(int(id), gate[1]); err != nil { // said in the process's stead, which ends for want of the gate's byte
 			_ = unix.Sendto(e.status, statusError("privileges", err), unix.MSG_NOSIGNAL, nil)
 		}
 	}
-	return int(id), int(z.pidfd), nil
+	return child{int(id), int(z.pidfd), uintptr(unsafe.Pointer(&stage.inbox))}, nil
 }
 
 // mapIDs makes the caller's ids uid 0 and gid 0 of a process's user namespace, and lets it go on.

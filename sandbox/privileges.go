@@ -19,10 +19,10 @@ const securebits = 1<<0 | 1<<1 | // NOROOT, locked
 // dropPrivileges takes from the process every right that the code it goes on to run must not have. A zero uid keeps the
 // ids.
 func (s *stage) dropPrivileges(p *plan, m *machine) {
-	s.step = "privileges"
+	s.begin("privileges")
 	// The keys of whoever started the lab stay behind. This is the second line after the refusal of keyctl, so a kernel
 	// without keys, or a user whose quota of them is used up, does without.
-	s.add("join a new session keyring", unix.SYS_KEYCTL, lit(unix.KEYCTL_JOIN_SESSION_KEYRING), lit(0), lit(0)).pass = [2]unix.Errno{unix.ENOSYS, unix.EDQUOT}
+	s.add("join a new session keyring", unix.SYS_KEYCTL, lit(unix.KEYCTL_JOIN_SESSION_KEYRING), lit(0), lit(0)).pass = [2]uint16{uint16(unix.ENOSYS), uint16(unix.EDQUOT)}
 	prctl := func(what string, option, value int) {
 		s.add(what, unix.SYS_PRCTL, lit(option), lit(value), lit(0), lit(0), lit(0))
 	}

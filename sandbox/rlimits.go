@@ -36,7 +36,7 @@ func atMost(n uint64) func(*plan) uint64 { return func(*plan) uint64 { return n 
 
 // limit bounds the process's resources.
 func (s *stage) limit(p *plan, m *machine) {
-	s.step = "limits"
+	s.begin("limits")
 	for _, r := range resources {
 		limit := min(r.max(p), m.limits[r.resource]) // nobody may raise it, and not everybody has as much to begin with
 		s.add(r.name, unix.SYS_PRLIMIT64, lit(0), lit(r.resource), structureOf(s, unix.Rlimit{Cur: limit, Max: limit}), lit(0))

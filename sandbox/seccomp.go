@@ -18,7 +18,7 @@ type instruction struct {
 
 // loadSeccomp puts the process under the profile. It needs no_new_privs.
 func (s *stage) loadSeccomp() {
-	s.step = "seccomp"
+	s.begin("seccomp")
 	program := structureOf(s, struct { // struct sock_fprog
 		length uint16
 		filter uintptr

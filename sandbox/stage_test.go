@@ -20,13 +20,11 @@ func TestStage(t *testing.T) {
 		e    entries
 	}{
 		"uid":    {plan{uid: 61001, gid: 61002, processes: 20, tmp: 1 << 20, hostname: "env-1"}, entries{status: 7, joins: []int{8, 9}, ids: -1}},
-		"userns": {plan{processes: 1024, tmp: 512 << 20, hostname: "sandbox"}, entries{status: 7, ids: 8}},
+		"userns": {plan{processes: 1024, tmp: 512 << 20, hostname: "sandbox"}, entries{status: 7, ids: 8, gate: 9}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := new(stage)
-			for range 2 { // as good the second time
-				s.plan(&tt.plan, &m, tt.e)
-			}
+			s := emptyStage(t)
+			s.plan(&tt.plan, &m, tt.e)
 			got, path := s.String(), "testdata/stage-"+name+".txt"
 			if *update {
 				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -50,6 +48,20 @@ func TestStageHasRoom(t *testing.T) {
 	for _, name := range append(maskedFiles, maskedDirs...) {
 		m.masks = append(m.masks, mask{path: "/proc/" + name, with: "/dev/null"})
 	}
-	s := new(stage)
-	s.plan(&plan{processes: 1 << 62, tmp: 1 << 62, hostname: strings.Repeat("h", 255)}, &m, entries{joins: make([]int, maxJoins), ids: 1})
+	s := emptyStage(t)
+	s.plan(&plan{processes: 1 << 62, tmp: 1 << 62, hostname: strings.Repeat("h", 255)}, &m, entries{joins: make([]int, maxJoins), ids: 1, gate: 2})
+}
+
+func emptyStage(t *testing.T) *stage {
+	t.Helper()
+	s, err := newStage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }

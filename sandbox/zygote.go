@@ -27,9 +27,8 @@ type Zygote struct {
 
 // zygoteProcess is a running zygote.
 type zygoteProcess struct {
-	pid   int
-	conn  int     // the socket on which it is asked
-	inbox uintptr // where its children receive orders
+	pid  int
+	conn int // the socket on which it is asked
 }
 
 // answerWithin bounds, in seconds, how long the zygote may take to fork; it takes a millisecond.
@@ -51,8 +50,7 @@ func (z *Zygote) fork(p *plan, files ...int) (pid int, pidfd *os.File, inbox uin
 				return 0, nil, 0, err
 			}
 		}
-		inbox = z.running.inbox
-		pid, pidfd, err = z.running.ask(p.encode(), files)
+		pid, pidfd, inbox, err = z.running.ask(p.encode(), files)
 		if err == nil || errors.As(err, new(*StartError)) {
 			break
 		}
@@ -105,44 +103,40 @@ func startZygote() (_ *zygoteProcess, err error) {
 	if err := unix.SetsockoptTimeval(p.conn, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: answerWithin}); err != nil {
 		return nil, errors.Join(os.NewSyscallError("setsockopt", err), p.end())
 	}
-	address, _, err := p.answer()
-	if err != nil {
+	if _, err := p.answer(); err != nil {
 		return nil, errors.Join(err, p.end())
 	}
-	p.inbox = uintptr(address)
 	return p, nil
 }
 
 // ask sends a plan and returns the process that was made of it.
-func (p *zygoteProcess) ask(plan []byte, files []int) (pid int, pidfd *os.File, err error) {
+func (p *zygoteProcess) ask(plan []byte, files []int) (pid int, pidfd *os.File, inbox uintptr, err error) {
 	if err := unix.Sendmsg(p.conn, plan, unix.UnixRights(files...), nil, unix.MSG_NOSIGNAL); err != nil {
-		return 0, nil, os.NewSyscallError("sendmsg", err)
+		return 0, nil, 0, os.NewSyscallError("sendmsg", err)
 	}
-	number, fd, err := p.answer()
+	c, err := p.answer()
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, 0, err
 	}
-	if fd < 0 {
-		return 0, nil, errEnded
+	if c.pid == 0 {
+		return 0, nil, 0, errEnded
 	}
-	_ = unix.SetNonblock(fd, true) // fails for what is no descriptor only
-	return int(number), os.NewFile(uintptr(fd), "pidfd"), nil
+	_ = unix.SetNonblock(c.pidfd, true) // fails for what is no descriptor only
+	return c.pid, os.NewFile(uintptr(c.pidfd), "pidfd"), c.inbox, nil
 }
 
-// answer reads a number and, perhaps, a descriptor; or what went wrong, as a StartError.
-func (p *zygoteProcess) answer() (number uint64, fd int, err error) {
+// answer reads what reply has said; or what went wrong, as a StartError.
+func (p *zygoteProcess) answer() (c child, err error) {
 	b, fds, err := receive(p.conn, maxStatus, 1)
 	switch {
 	case err != nil:
-		return 0, -1, err
-	case len(b) == 9 && b[0] == 0:
-		fd = -1
-		if len(fds) > 0 {
-			fd = fds[0]
-		}
-		return binary.NativeEndian.Uint64(b[1:]), fd, nil
+		return c, err
+	case len(b) != 17 || b[0] != 0:
+		return c, parseStatus(b)
+	case len(fds) > 0:
+		c = child{int(binary.NativeEndian.Uint64(b[1:])), fds[0], uintptr(binary.NativeEndian.Uint64(b[9:]))}
 	}
-	return 0, -1, parseStatus(b)
+	return c, nil
 }
 
 // end kills it, if it lives, and waits for its end.
