@@ -16,6 +16,9 @@ const (
 	ready  = 'r'
 )
 
+// mounted is what the lab says when the code is in place.
+const mounted = 'm'
+
 // statusFD is the stage's socket to the lab: its order comes in, how it goes goes out.
 const statusFD = 3
 
@@ -70,7 +73,8 @@ func (s *stage) joinCgroups(joins []int) {
 	s.add("unshare control groups", unix.SYS_UNSHARE, lit(unix.CLONE_NEWCGROUP))
 }
 
-// becomeFunction waits for the order and carries it out. The code is in place by then (see Launcher.Start).
+// becomeFunction waits for the order, and then for its code to be in place (see Launcher.handOver): it takes a processor as
+// long to wake up as it takes the lab to mount that.
 func (s *stage) becomeFunction() {
 	s.begin("configuration")
 	s.add("say that it is parked", unix.SYS_WRITE, lit(statusFD), s.string(string(rune(parked))), lit(1))
@@ -80,6 +84,7 @@ func (s *stage) becomeFunction() {
 		s.add(fmt.Sprintf("make the output descriptor %d", fd), unix.SYS_DUP3, argument{from: descriptor}, lit(fd), lit(0))
 	}
 	s.begin("code")
+	s.add("wait for it", unix.SYS_READ, lit(statusFD), own(unsafe.Pointer(&s.failed)), lit(1)).end = true
 	s.add("enter /var/task", unix.SYS_CHDIR, s.string("/var/task")) // as the user, so that a directory closed to it is found here
 	s.begin("exec")
 	s.add("say that it is ready", unix.SYS_WRITE, lit(statusFD), s.string(string(rune(ready))), lit(1))

@@ -175,7 +175,7 @@ func (l *Launcher) fork(c *ParkConfig, plan *plan) error {
 // bootstrap is what a function's code is to have.
 const bootstrap = "/var/task/bootstrap"
 
-// handOver sets the limits, puts the code in place and gives the stage its order.
+// handOver sets the limits, gives the stage its order, and puts the code in place.
 func (l *Launcher) handOver(c *Config) error {
 	if c.Code == "" {
 		return errors.New("no code directory given")
@@ -191,33 +191,40 @@ func (l *Launcher) handOver(c *Config) error {
 	if err := l.process.cgroup.limit(c.Limits); err != nil {
 		return err
 	}
-	if err := l.mount(c.Code); err != nil {
-		return err
-	}
 	end, err := l.process.newOutput(c.Output)
 	if err != nil {
 		return err
 	}
 	defer end.Close()
-	return send(l.status, order, int(end.Fd()))
+	if err := send(l.status, order, int(end.Fd())); err != nil {
+		return err
+	}
+	return l.mount(c.Code)
 }
 
-// mount makes the code the environment's /var/task. The process that waits there has no right to; it could have kept one,
-// but what waits with rights is worth more to whoever gets at it.
+// mount makes the code the environment's /var/task, and says so. The process that waits there has no right to; it could
+// have kept one, but what waits with rights is worth more to whoever gets at it.
 func (l *Launcher) mount(path string) error {
 	code, err := openCode(path)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(code)
-	err = l.zygote.mounts.In(l.process.pidfd, func() error { return attach(code, "/var/task") })
+	var said error
+	err = l.zygote.mounts.In(l.process.pidfd, func() error {
+		err := attach(code, "/var/task")
+		if err == nil {
+			said = send(l.status, []byte{mounted}) // from here: whoever visits has a way back
+		}
+		return err
+	})
 	if errors.Is(err, unix.ESRCH) {
 		return parseStatus(nil)
 	}
 	if err != nil {
 		return fmt.Errorf("mount %s on /var/task: %w", path, err)
 	}
-	return nil
+	return said
 }
 
 // openCode takes a directory, with what is mounted below it, out of the lab's mounts and makes it read-only: a mount of
