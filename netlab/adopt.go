@@ -129,7 +129,7 @@ func (v *VPC) AdoptInterface(s InterfaceSpec) (_ *Interface, err error) {
 		}
 	}()
 	link, err := v.Node.Link.LinkByName((&Interface{ID: s.ID}).LinkName())
-	if errors.As(err, new(netlink.LinkNotFoundError)) || err == nil && link.Attrs().Alias != s.ID { // the alias comes last
+	if errors.As(err, new(netlink.LinkNotFoundError)) || err == nil && link.Attrs().Alias != s.ID { // it comes with all that makes the interface complete
 		return nil, fs.ErrNotExist
 	}
 	if err != nil {

@@ -25,33 +25,31 @@ func (e Entry) Set() []byte {
 // Remove is the request that takes it away.
 func (e Entry) Remove() []byte { return e.message(unix.RTM_DELNEIGH, 0) }
 
-func (e Entry) message(kind, flags uint16) []byte {
+func (e Entry) message(kind, flags uint16) message {
 	family, self := byte(unix.AF_INET), byte(0)
 	if e.Forwarding {
 		family, self = unix.AF_BRIDGE, unix.NTF_SELF
 	}
-	to := e.To.As4()
-	list := [][]byte{attribute(unix.NDA_DST, to[:]), attribute(unix.NDA_LLADDR, e.MAC)}
+	m := newMessage(kind, flags).neighbor(family, e.Link, unix.NUD_PERMANENT, self).address(unix.NDA_DST, e.To).with(unix.NDA_LLADDR, e.MAC)
 	if e.VNI != 0 {
-		list = append(list, attribute(unix.NDA_VNI, number(e.VNI)))
+		m = m.number(unix.NDA_VNI, e.VNI)
 	}
-	return message(kind, flags, aboutNeighbor(family, e.Link, unix.NUD_PERMANENT, self), list...)
+	return m
 }
 
 // useNeighbor is the request that has the kernel ask for a neighbour's hardware address, as if there were a packet for it.
-func useNeighbor(link int, neighbor netip.Addr) []byte {
-	about := aboutNeighbor(unix.AF_INET, link, unix.NUD_NONE, unix.NTF_USE)
-	return message(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, about, attribute(unix.NDA_DST, neighbor.AsSlice()))
+func useNeighbor(link int, neighbor netip.Addr) message {
+	return newMessage(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE).neighbor(unix.AF_INET, link, unix.NUD_NONE, unix.NTF_USE).address(unix.NDA_DST, neighbor)
 }
 
 // forgetNeighbor is the request that ends what there is about a neighbour.
-func forgetNeighbor(link int, neighbor netip.Addr) []byte {
-	return message(unix.RTM_DELNEIGH, 0, aboutNeighbor(unix.AF_INET, link, 0, 0), attribute(unix.NDA_DST, neighbor.AsSlice()))
+func forgetNeighbor(link int, neighbor netip.Addr) message {
+	return newMessage(unix.RTM_DELNEIGH, 0).neighbor(unix.AF_INET, link, 0, 0).address(unix.NDA_DST, neighbor)
 }
 
 // getNeighbor is the request that tells what there is about a neighbour.
-func getNeighbor(link int, neighbor netip.Addr) []byte {
-	return message(unix.RTM_GETNEIGH, 0, aboutNeighbor(unix.AF_INET, link, 0, 0), attribute(unix.NDA_DST, neighbor.AsSlice()))
+func getNeighbor(link int, neighbor netip.Addr) message {
+	return newMessage(unix.RTM_GETNEIGH, 0).neighbor(unix.AF_INET, link, 0, 0).address(unix.NDA_DST, neighbor)
 }
 
 // neighborState reads the answer to getNeighbor: the entry's state, such as NUD_REACHABLE. It is zero if that is no answer.
@@ -61,12 +59,4 @@ func neighborState(answer []byte) uint16 {
 		return 0
 	}
 	return binary.NativeEndian.Uint16(answer[at:])
-}
-
-// aboutNeighbor is a struct ndmsg.
-func aboutNeighbor(family byte, link int, state uint16, flags byte) []byte {
-	b := append(make([]byte, 0, unix.SizeofNdMsg), family, 0, 0, 0)
-	b = binary.NativeEndian.AppendUint32(b, uint32(link))
-	b = binary.NativeEndian.AppendUint16(b, state)
-	return append(b, flags, 0)
 }

@@ -161,12 +161,8 @@ func (i *Interface) Attach(owner *Node) error {
 	return nil
 }
 
-// Configure gives the owner's end its address and the router as the way out, as DHCP does on an instance. The VPC's end
-// is up first, so that the owner's end comes up with its carrier.
+// Configure gives the owner's end its address and the router as the way out, as DHCP does on an instance.
 func (i *Interface) Configure(owner *Node) error {
-	if err := i.vpc.Node.Request(linkUp(i.link)); err != nil {
-		return fmt.Errorf("%s: up: %w", i.ID, err)
-	}
 	address, router := netip.PrefixFrom(i.Address, i.Subnet.CIDR.Bits()), Gateway(i.Subnet.CIDR)
 	err := owner.Request(AddAddress(i.owner, address), linkUp(i.owner), Route{Link: i.owner, Via: router}.Add())
 	if err != nil {
@@ -175,18 +171,18 @@ func (i *Interface) Configure(owner *Node) error {
 	return nil
 }
 
-// Publish tells the VPC where the address is: the mapping service's entry. It replaces what a former owner of the
-// address left. The VPC knows the owner's hardware address for good: it need not ask, and a permanent entry does not count
-// toward the 1,024 neighbours that the kernel keeps for all namespaces together. It answers the owner's ARP at once, for
-// neighbours in the same subnet, too. The alias comes last: with it the interface is complete.
+// Publish brings the VPC's end up, and tells the VPC where the address is: the mapping service's entry. It replaces what a
+// former owner of the address left. The VPC knows the owner's hardware address for good: it need not ask, and a permanent
+// entry does not count toward the 1,024 neighbours that the kernel keeps for all namespaces together. It answers the
+// owner's ARP at once, for neighbours in the same subnet, too. A link with an alias is complete: the kernel does all this
+// before it minds a signal.
 func (i *Interface) Publish() error {
 	err := i.vpc.Node.Request(
-		Route{Link: i.link, To: Host(i.Address)}.Replace(), Entry{Link: i.link, MAC: i.MAC, To: i.Address}.Set(),
-		promptProxy(i.link), linkAlias(i.link, i.ID),
+		linkUpAs(i.link, i.ID), Route{Link: i.link, To: Host(i.Address)}.Replace(), Entry{Link: i.link, MAC: i.MAC, To: i.Address}.Set(), promptProxy(i.link),
 	)
 	if err != nil {
 		at := i.Address.String()
-		return fmt.Errorf("%s: %w", i.ID, Blame(err, "route to "+at, "hardware address of "+at, "proxy_delay", "alias"))
+		return fmt.Errorf("%s: %w", i.ID, Blame(err, "up", "route to "+at, "hardware address of "+at, "proxy_delay"))
 	}
 	return nil
 }
@@ -194,9 +190,6 @@ func (i *Interface) Publish() error {
 // Resolve has the owner ask for its router's hardware address and returns when the answer has come. Without it the
 // first packet of the owner pays for that.
 func (i *Interface) Resolve(ctx context.Context, owner *Node) error {
-	if err := i.vpc.Node.awaitUp(ctx, i.link); err != nil {
-		return fmt.Errorf("%s: %w", i.ID, err)
-	}
 	if err := owner.resolve(ctx, i.owner, Gateway(i.Subnet.CIDR)); err != nil {
 		return fmt.Errorf("%s: %w", i.ID, err)
 	}

@@ -56,8 +56,8 @@ const (
 // forwards asks for the setting net.ipv4.ip_forward.
 func (n *Node) forwards() (bool, error) {
 	all := int32(netconfAll)
-	about := []byte{unix.AF_INET, 0, 0, 0} // struct netconfmsg
-	answer, err := n.ask(message(unix.RTM_GETNETCONF, 0, about, attribute(netconfIfindex, number(uint32(all)))))
+	m := newMessage(unix.RTM_GETNETCONF, 0).about(unix.AF_INET, 0, 0, 0) // struct netconfmsg
+	answer, err := n.ask(m.number(netconfIfindex, uint32(all)))
 	if err != nil {
 		return false, fmt.Errorf("ask whether it forwards: %w", err)
 	}

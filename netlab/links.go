@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -53,10 +52,7 @@ func (n *Node) routed(link netlink.Link) (list []netip.Addr, err error) {
 
 // deleteGroup ends all links of a device group with one request.
 func (n *Node) deleteGroup(group uint32) error {
-	q := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
-	q.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	q.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
-	return n.Request(q.Serialize())
+	return n.Request(newMessage(unix.RTM_DELLINK, unix.NLM_F_ACK).link(0, 0).number(unix.IFLA_GROUP, group))
 }
 
 // indexed names a link by its index alone, which spares the look-up by name.

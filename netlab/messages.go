@@ -4,70 +4,94 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// Messages to route netlink (rtnetlink(7)) are written byte by byte: an attach consists of them, and the library takes as
-// long to put some of them together as the kernel to do what they say.
+// message is a request to route netlink (rtnetlink(7)): a header, a structure that tells what it is about, and
+// attributes, which are written byte by byte, one after the other. An attach consists of such messages, and the library
+// takes as long to put some of them together as the kernel to do what they say. Its size and its sequence number are
+// [Node.Request]'s to fill in.
+type message []byte
 
-// message is a whole request: its header, what it is about, and attributes. Its sequence number is [Node.Request]'s.
-func message(kind, flags uint16, about []byte, attributes ...[]byte) []byte {
-	native := binary.NativeEndian
-	size := unix.SizeofNlMsghdr + len(about)
-	for _, a := range attributes {
-		size += len(a)
-	}
-	b := make([]byte, 0, size)
-	b = native.AppendUint32(b, uint32(size))
-	b = native.AppendUint16(b, kind)
-	b = native.AppendUint16(b, flags|unix.NLM_F_REQUEST)
-	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0) // sequence and port
-	b = append(b, about...)
-	for _, a := range attributes {
-		b = append(b, a...)
-	}
-	return b
+func newMessage(kind, flags uint16) message {
+	m := make(message, unix.SizeofNlMsghdr, 256)
+	binary.NativeEndian.PutUint16(m[4:], kind)
+	binary.NativeEndian.PutUint16(m[6:], flags|unix.NLM_F_REQUEST)
+	return m
 }
 
-// attribute is one of a message; those that it holds, if any, are its values.
-func attribute(kind uint16, values ...[]byte) []byte {
-	size := unix.SizeofRtAttr
-	for _, v := range values {
-		size += len(v)
-	}
-	b := make([]byte, 0, (size+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1))
-	b = binary.NativeEndian.AppendUint16(b, uint16(size))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	for _, v := range values {
-		b = append(b, v...)
-	}
-	return b[:cap(b)] // padded
+// about adds to the structure that tells what it is about.
+func (m message) about(b ...byte) message { return append(m, b...) }
+
+func (m message) aboutNumber(n uint32) message { return binary.NativeEndian.AppendUint32(m, n) }
+
+// link says what it is about: struct ifinfomsg. Index zero is a link that has none yet, or is named otherwise.
+func (m message) link(index int, flags uint32) message {
+	return m.about(0, 0, 0, 0). // family and type
+					aboutNumber(uint32(index)).aboutNumber(flags).aboutNumber(flags) // the last: which of them change
 }
 
-func number(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
+// neighbor says what it is about: struct ndmsg.
+func (m message) neighbor(family byte, link int, state uint16, flags byte) message {
+	m = m.about(family, 0, 0, 0).aboutNumber(uint32(link))
+	return message(binary.NativeEndian.AppendUint16(m, state)).about(flags, 0)
+}
 
-// text ends in a zero.
-func text(s string) []byte { return append([]byte(s), 0) }
+// with adds an attribute.
+func (m message) with(kind uint16, value []byte) message {
+	m = append(m.begin(kind, len(value)), value...)
+	return m.pad()
+}
 
-// aboutLink is a struct ifinfomsg. Index zero is a link that has none yet, or is named otherwise.
-func aboutLink(index int, flags uint32) []byte {
-	b := binary.NativeEndian.AppendUint32(make([]byte, 4, unix.SizeofIfInfomsg), uint32(index)) // after family and type
-	b = binary.NativeEndian.AppendUint32(b, flags)
-	return binary.NativeEndian.AppendUint32(b, flags) // which of them change
+// text adds one that ends in a zero.
+func (m message) text(kind uint16, s string) message {
+	m = append(append(m.begin(kind, len(s)+1), s...), 0)
+	return m.pad()
+}
+
+func (m message) number(kind uint16, n uint32) message {
+	return binary.NativeEndian.AppendUint32(m.begin(kind, 4), n)
+}
+
+// address adds one of IPv4.
+func (m message) address(kind uint16, a netip.Addr) message {
+	b := a.As4()
+	return append(m.begin(kind, len(b)), b[:]...)
+}
+
+// nested adds one that consists of what fill adds.
+func (m message) nested(kind uint16, fill func(message) message) message {
+	at := len(m)
+	m = fill(m.begin(kind, 0))
+	binary.NativeEndian.PutUint16(m[at:], uint16(len(m)-at))
+	return m
+}
+
+func (m message) begin(kind uint16, size int) message {
+	m = binary.NativeEndian.AppendUint16(m, uint16(unix.SizeofRtAttr+size))
+	return binary.NativeEndian.AppendUint16(m, kind)
+}
+
+func (m message) pad() message {
+	for len(m)%unix.RTA_ALIGNTO != 0 {
+		m = append(m, 0)
+	}
+	return m
 }
 
 // linkUp is the request that brings a link up.
-func linkUp(index int) []byte {
-	return message(unix.RTM_NEWLINK, 0, aboutLink(index, unix.IFF_UP))
+func linkUp(index int) message {
+	return newMessage(unix.RTM_NEWLINK, 0).link(index, unix.IFF_UP)
 }
 
 // getLink is the request that describes a link, without its statistics.
-func getLink(index int) []byte {
+func getLink(index int) message {
 	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS of include/uapi/linux/rtnetlink.h
-	return message(unix.RTM_GETLINK, 0, aboutLink(index, 0), attribute(unix.IFLA_EXT_MASK, number(skipStatistics)))
+	return newMessage(unix.RTM_GETLINK, 0).link(index, 0).number(unix.IFLA_EXT_MASK, skipStatistics)
 }
 
 // operState reads of the answer to getLink whether the link can send (RFC 2863).
@@ -88,9 +112,9 @@ func operState(answer []byte) (netlink.LinkOperState, error) {
 	return 0, errors.New("netlink: a link's description without its state")
 }
 
-// linkAlias is the request that gives a link an alias.
-func linkAlias(index int, alias string) []byte {
-	return message(unix.RTM_NEWLINK, 0, aboutLink(index, 0), attribute(unix.IFLA_IFALIAS, []byte(alias)))
+// linkUpAs is the request that brings a link up, under an alias.
+func linkUpAs(index int, alias string) message {
+	return linkUp(index).with(unix.IFLA_IFALIAS, []byte(alias))
 }
 
 // What of include/uapi/linux/neighbour.h is about tables.
@@ -103,8 +127,9 @@ const (
 
 // promptProxy is the request that has a link answer ARP for others at once, and not after a random time of up to 0.8 s:
 // proxy_delay, which has no default in a namespace, is zero.
-func promptProxy(link int) []byte {
-	about := []byte{unix.AF_INET, 0, 0, 0} // struct ndtmsg
-	return message(unix.RTM_SETNEIGHTBL, 0, about, attribute(tableName, text("arp_cache")), attribute(tableParameters,
-		attribute(parameterIfindex, number(uint32(link))), attribute(parameterDelay, make([]byte, 8)))) // milliseconds
+func promptProxy(link int) message {
+	m := newMessage(unix.RTM_SETNEIGHTBL, 0).about(unix.AF_INET, 0, 0, 0) // struct ndtmsg
+	return m.text(tableName, "arp_cache").nested(tableParameters, func(m message) message {
+		return m.number(parameterIfindex, uint32(link)).with(parameterDelay, make([]byte, 8)) // milliseconds
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +14,9 @@ import (
 // requests is a node's route-netlink socket for what the library's handle is too slow or too narrow for: requests on a
 // timed path, several at once, attributes that it does not know.
 type requests struct {
-	mu sync.Mutex // guards the order of requests and answers, and fd
-	fd int        // does not block; -1 when closed
+	mu  sync.Mutex // guards the order of requests and answers, and all below
+	fd  int        // does not block; -1 when closed
+	out []byte     // a buffer
 }
 
 // answerSize is room for a link's description without its statistics; other answers are smaller.
@@ -55,17 +55,20 @@ func (n *Node) Request(list ...[]byte) error {
 
 // ask is Request for a list of which one has an answer: the last answer, as it comes.
 func (n *Node) ask(list ...[]byte) (answer []byte, err error) {
-	out := slices.Concat(list...)
-	for at, i := 0, 0; i < len(list); at, i = at+len(list[i]), i+1 {
-		binary.NativeEndian.PutUint32(out[at+8:], uint32(i)) // a failure is told with the sequence number
-	}
 	r := n.requests
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fd < 0 {
 		return nil, fmt.Errorf("netlink: %s is closed", n.Name)
 	}
-	if _, err := again(func() (int, error) { return unix.Write(r.fd, out) }); err != nil {
+	r.out = r.out[:0]
+	for i, m := range list {
+		at := len(r.out)
+		r.out = append(r.out, m...)
+		binary.NativeEndian.PutUint32(r.out[at:], uint32(len(m)))
+		binary.NativeEndian.PutUint32(r.out[at+8:], uint32(i)) // a failure is told with the sequence number
+	}
+	if _, err := again(func() (int, error) { return unix.Write(r.fd, r.out) }); err != nil {
 		return nil, os.NewSyscallError("netlink write", err)
 	}
 	var in [answerSize]byte

@@ -31,29 +31,18 @@ const tunnelIndex = 1 << 20
 // tunnel that gathers hands each on by one more trip through a queue.
 func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
 	off := []byte{0}
-	local := t.Local.As4()
-	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("vxlan"))
-	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
-	data.AddRtAttr(nl.IFLA_VXLAN_ID, nl.Uint32Attr(t.VNI))
-	data.AddRtAttr(nl.IFLA_VXLAN_LOCAL, local[:])
-	data.AddRtAttr(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, uint16(t.Port)))
-	data.AddRtAttr(nl.IFLA_VXLAN_LEARNING, off)
-	data.AddRtAttr(nl.IFLA_VXLAN_AGEING, nl.Uint32Attr(0))
-	data.AddRtAttr(nl.IFLA_VXLAN_UDP_CSUM, off) // the library can only switch it on, and the kernel's default is on
-
-	q := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
-	about := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	about.Index = tunnelIndex
-	q.AddData(about)
-	q.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(t.Name)))
-	q.AddData(nl.NewRtAttr(unix.IFLA_ADDRESS, t.MAC))
-	q.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(mtu)))
-	q.AddData(nl.NewRtAttr(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1)))
-	q.AddData(nl.NewRtAttr(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1)))
-	q.AddData(nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(n.NS.Fd()))))
-	q.AddData(info)
-	if err := endpoint.Request(q.Serialize()); err != nil {
+	m := newMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL).link(tunnelIndex, 0).
+		text(unix.IFLA_IFNAME, t.Name).with(unix.IFLA_ADDRESS, t.MAC).number(unix.IFLA_MTU, mtu).
+		number(unix.IFLA_NUM_TX_QUEUES, 1).number(unix.IFLA_NUM_RX_QUEUES, 1).number(unix.IFLA_NET_NS_FD, uint32(n.NS.Fd()))
+	m = m.nested(unix.IFLA_LINKINFO, func(m message) message {
+		return m.text(unix.IFLA_INFO_KIND, "vxlan").nested(unix.IFLA_INFO_DATA, func(m message) message {
+			return m.number(nl.IFLA_VXLAN_ID, t.VNI).address(nl.IFLA_VXLAN_LOCAL, t.Local).
+				with(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, uint16(t.Port))).
+				with(nl.IFLA_VXLAN_LEARNING, off).number(nl.IFLA_VXLAN_AGEING, 0).
+				with(nl.IFLA_VXLAN_UDP_CSUM, off) // the library can only switch it on, and the kernel's default is on
+		})
+	})
+	if err := endpoint.Request(m); err != nil {
 		return 0, fmt.Errorf("%s: create tunnel %s, VNI %d: %w", n.Name, t.Name, t.VNI, err)
 	}
 	if err := n.setGRO(t.Name, false); err != nil {
@@ -73,13 +62,10 @@ func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
 const addrGenModeNone = 1
 
 // withoutIPv6 is the request that keeps a link, which is down, from making itself an IPv6 address.
-func withoutIPv6(index int) []byte {
-	m := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	m.Index = int32(index)
-	families := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
-	families.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone})
-	q := nl.NewNetlinkRequest(unix.RTM_NEWLINK, 0)
-	q.AddData(m)
-	q.AddData(families)
-	return q.Serialize()
+func withoutIPv6(index int) message {
+	return newMessage(unix.RTM_NEWLINK, 0).link(index, 0).nested(unix.IFLA_AF_SPEC, func(m message) message {
+		return m.nested(unix.AF_INET6, func(m message) message {
+			return m.with(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone})
+		})
+	})
 }

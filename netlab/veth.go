@@ -20,25 +20,27 @@ const infoPeer = 1
 
 // add is the request that makes the pair. One queue on each end spares a synchronize_rcu; the ends are made down, because
 // IFF_UP in the create message of a veth fails and rolls back.
-func (v veth) add() []byte {
-	end := func(name string, mac net.HardwareAddr) [][]byte {
-		return [][]byte{
-			attribute(unix.IFLA_IFNAME, text(name)), attribute(unix.IFLA_ADDRESS, mac), attribute(unix.IFLA_MTU, number(mtu)),
-			attribute(unix.IFLA_TXQLEN, number(1000)), attribute(unix.IFLA_NUM_TX_QUEUES, number(1)), attribute(unix.IFLA_NUM_RX_QUEUES, number(1)),
+func (v veth) add() message {
+	end := func(m message, name string, mac net.HardwareAddr) message {
+		return m.text(unix.IFLA_IFNAME, name).with(unix.IFLA_ADDRESS, mac).number(unix.IFLA_MTU, mtu).
+			number(unix.IFLA_TXQLEN, 1000).number(unix.IFLA_NUM_TX_QUEUES, 1).number(unix.IFLA_NUM_RX_QUEUES, 1)
+	}
+	peer := func(m message) message {
+		m = end(m.link(v.farIndex, 0), v.farName, v.farMAC)
+		if v.far != nil {
+			m = m.number(unix.IFLA_NET_NS_FD, uint32(v.far.NS.Fd()))
 		}
+		return m
 	}
-	peer := append([][]byte{aboutLink(v.farIndex, 0)}, end(v.farName, v.farMAC)...)
-	if v.far != nil {
-		peer = append(peer, attribute(unix.IFLA_NET_NS_FD, number(uint32(v.far.NS.Fd()))))
-	}
-	info := attribute(unix.IFLA_LINKINFO, attribute(unix.IFLA_INFO_KIND, []byte("veth")), attribute(unix.IFLA_INFO_DATA, attribute(infoPeer, peer...)))
-	return message(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, aboutLink(v.index, 0),
-		append(end(v.name, v.mac), attribute(unix.IFLA_GROUP, number(v.group)), info)...)
+	m := end(newMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL).link(v.index, 0), v.name, v.mac).number(unix.IFLA_GROUP, v.group)
+	return m.nested(unix.IFLA_LINKINFO, func(m message) message {
+		return m.with(unix.IFLA_INFO_KIND, []byte("veth")).nested(unix.IFLA_INFO_DATA, func(m message) message { return m.nested(infoPeer, peer) })
+	})
 }
 
 // moveLink is the request that takes a link to another namespace, under another name there and the same index: if that is
 // in use, it fails.
-func moveLink(index int, to *Node, name string) []byte {
-	return message(unix.RTM_NEWLINK, 0, aboutLink(index, 0), attribute(unix.IFLA_NET_NS_FD, number(uint32(to.NS.Fd()))),
-		attribute(unix.IFLA_NEW_IFINDEX, number(uint32(index))), attribute(unix.IFLA_IFNAME, text(name)))
+func moveLink(index int, to *Node, name string) message {
+	return newMessage(unix.RTM_NEWLINK, 0).link(index, 0).number(unix.IFLA_NET_NS_FD, uint32(to.NS.Fd())).
+		number(unix.IFLA_NEW_IFINDEX, uint32(index)).text(unix.IFLA_IFNAME, name)
 }
