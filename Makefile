@@ -47,12 +47,16 @@ clean: ## remove what build made
 	rm -rf bin
 
 # A function's code is a zip with an executable named bootstrap. The same files give the same bytes.
-functions: bin/functions/go.zip bin/functions/nodejs.zip bin/functions/python.zip bin/functions/bash.zip
+functions: bin/functions/go.zip bin/functions/echo.zip bin/functions/nodejs.zip bin/functions/python.zip bin/functions/bash.zip
 functions: $(if $(shell command -v javac),bin/functions/java.zip) # where a JDK is
 
 bin/functions/go.zip: $(wildcard examples/functions/go/*.go) go.mod
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w' -o bin/functions/go/bootstrap ./examples/functions/go
 	$(ZIP) -o $@ bin/functions/go/bootstrap
+
+bin/functions/echo.zip: examples/functions/echo/main.go go.mod
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/functions/echo/bootstrap ./examples/functions/echo
+	$(ZIP) -o $@ bin/functions/echo/bootstrap
 
 bin/functions/nodejs.zip: from := examples/functions/node
 bin/functions/python.zip: from := examples/functions/python

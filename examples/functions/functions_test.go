@@ -48,7 +48,7 @@ func eachRuntime(t *testing.T, test func(t *testing.T, code, name, handler strin
 func codeOf(tb testing.TB, dir, interpreter string) string {
 	tb.Helper()
 	if interpreter == "" {
-		return buildGo(tb)
+		return buildGo(tb, dir)
 	}
 	if _, err := exec.LookPath(interpreter); err != nil {
 		tb.Skipf("%s example: %v", dir, err)
@@ -84,10 +84,10 @@ func buildJava(tb testing.TB) string {
 	return code
 }
 
-func buildGo(tb testing.TB) string {
+func buildGo(tb testing.TB, dir string) string {
 	tb.Helper()
 	code := tb.TempDir()
-	if err := nstest.BuildExample("../..", code); err != nil {
+	if err := nstest.BuildExample("../..", dir, code); err != nil {
 		tb.Fatal(err)
 	}
 	return code
@@ -386,7 +386,7 @@ func TestFunctionsInitError(t *testing.T) {
 
 func TestTrouble(t *testing.T) {
 	nstest.NoLeaks(t)
-	code := buildGo(t)
+	code := buildGo(t, "go")
 	mute, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

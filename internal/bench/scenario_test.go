@@ -222,6 +222,9 @@ func checkStory(t *testing.T, r bench.Report) {
 	}) {
 		t.Errorf("skipped %v; the store has no bash.zip", r.Skipped)
 	}
+	if !slices.ContainsFunc(r.Skipped, func(s bench.Skipped) bool { return s.Scenario == "warm" && s.Variant == "echo" }) {
+		t.Errorf("skipped %v; the store has no echo.zip", r.Skipped)
+	}
 }
 
 func find(r bench.Report, scenario, name, variant string, at int) (bench.Figure, bool) {
