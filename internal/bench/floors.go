@@ -17,6 +17,7 @@ import (
 // The floor's figures. Each is the least that the kernel has to do for what it is named after; see package floor.
 const (
 	floorAttach     = "floor.attach-inplace"
+	floorBind       = "floor.bind"   // a tunnel's end to an ENI's, both of which are there
 	floorCreate     = "floor.create" // a veth, to be moved
 	floorMove       = "floor.move"   // its end to another namespace, under a new name
 	floorNamespace  = "floor.netns"
@@ -28,6 +29,7 @@ const (
 type floors struct {
 	run     *run
 	vpc     *floor.VPC
+	tunnels *floor.Tunnels
 	spawner *floor.Spawner
 	undo    undo.Stack
 }
@@ -39,6 +41,10 @@ func (b *bed) floors(ctx context.Context) (_ *floors, err error) {
 		return nil, err
 	}
 	f.undo.Push(f.vpc.Close)
+	if f.tunnels, err = floor.NewTunnels(); err != nil {
+		return nil, err
+	}
+	f.undo.Push(f.tunnels.Close)
 	if f.spawner.Program, err = f.unpack(ctx); err != nil {
 		return nil, err
 	}
@@ -64,7 +70,7 @@ func (b *bed) floors(ctx context.Context) (_ *floors, err error) {
 		return nil, err
 	}
 	f.undo.Push(f.spawner.Close)
-	return f, f.measure(ctx, false)
+	return f, f.measure(ctx, nil, false)
 }
 
 // unpack puts the function's code where a process without a root of its own finds it.
@@ -82,40 +88,71 @@ func (f *floors) unpack(ctx context.Context) (bootstrap string, err error) {
 	return filepath.Join(dir, "bootstrap"), nil
 }
 
-// measure takes one sample of each, with the machine at rest before what a namespace's end disturbs. The process that
-// waits does so for as long as that of a slot: its caches are as cold.
-func (f *floors) measure(ctx context.Context, counted bool) (err error) {
+// measure takes one sample of each. What a slot has is made before, and rests if a start does that it is the floor of: its
+// caches are as cold. What disturbs the machine, which is a namespace's end, comes after.
+func (f *floors) measure(ctx context.Context, figure func(name string) *series, rested bool) error {
 	note := func(name string, took time.Duration) {
-		if counted {
-			f.run.figureOf("floor", name, "", 0, microseconds).took(took)
+		if figure != nil {
+			figure(name).took(took)
 		}
 	}
+	rest := func() error {
+		if rested {
+			return compare.Calm(ctx)
+		}
+		return nil
+	}
+	owned := func(measure func(*floor.Owner) error) error {
+		o, err := f.vpc.Owner()
+		if err == nil {
+			if err = rest(); err == nil {
+				err = measure(o)
+			}
+			err = errors.Join(err, o.Close(), compare.Calm(ctx))
+		}
+		return err
+	}
+	err := owned(func(o *floor.Owner) error {
+		took, err := o.Attach()
+		note(floorAttach, took)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = owned(func(o *floor.Owner) error {
+		create, move, err := o.Move()
+		note(floorCreate, create)
+		note(floorMove, move)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return f.start(ctx, note, rest)
+}
+
+// start is the part of measure that is about a process, and the tunnel that it begins with.
+func (f *floors) start(ctx context.Context, note func(string, time.Duration), rest func() error) (err error) {
+	var made undo.Stack
+	defer func() { err = errors.Join(err, made.Close(), compare.Calm(ctx)) }()
+	slot, err := f.tunnels.Slot()
+	if err != nil {
+		return err
+	}
+	made.Push(slot.Close)
 	parked, err := f.spawner.Park()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, parked.Close(), compare.Calm(ctx)) }()
-	attach, err := f.vpc.Attach()
-	if err != nil {
-		return err
-	}
-	note(floorAttach, attach)
-	if err := compare.Calm(ctx); err != nil {
-		return err
-	}
-	create, move, err := f.vpc.Move()
-	if err != nil {
-		return err
-	}
-	note(floorCreate, create)
-	note(floorMove, move)
-	if err := compare.Calm(ctx); err != nil {
+	made.Push(parked.Close)
+	if err := rest(); err != nil {
 		return err
 	}
 	for _, m := range []struct {
 		name string
 		do   func() (time.Duration, error)
-	}{{floorSpawn, parked.Start}, {floorSpawnWhole, f.spawner.Whole}, {floorNamespace, floor.Namespace}} {
+	}{{floorBind, slot.Bind}, {floorSpawn, parked.Start}, {floorSpawnWhole, f.spawner.Whole}, {floorNamespace, floor.Namespace}} {
 		took, err := m.do()
 		if err != nil {
 			return err
@@ -124,6 +161,12 @@ func (f *floors) measure(ctx context.Context, counted bool) (err error) {
 	}
 	return nil
 }
+
+// ofFloor is the figure under which the floor's figures are found by all.
+func (r *run) ofFloor(name string) *series { return r.figureOf("floor", name, "", 0, microseconds) }
+
+// ofHere is the figure of the floor that belongs to this scenario alone.
+func (r *run) ofHere(name string) *series { return r.figure(name, "", 0, microseconds) }
 
 // floor measures the floor alone. Who measures starts, too, gets it between them.
 func (r *run) floor(ctx context.Context) (err error) {
@@ -142,7 +185,7 @@ func (r *run) floor(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, f.undo.Close()) }()
 	n := r.or(idleStarts, quickStarts)
 	for i := range n {
-		if err := f.measure(ctx, true); err != nil {
+		if err := f.measure(ctx, r.ofFloor, false); err != nil {
 			return err
 		}
 		r.progress(i+1, n)

@@ -13,13 +13,21 @@ import (
 // How many cold starts of each variant one after the other are counted.
 const (
 	idleStarts  = 100
+	restStarts  = 50
 	quickStarts = 5
 )
 
-// idle measures cold starts one at a time, each on a machine at rest and with caches gone cold: slots are made before,
-// environments end after, and then the kernel ends their namespaces. The variants and the floor take turns, so that what
-// disturbs the machine disturbs all alike. One start of each is not counted: it fetches and unpacks the code.
-func (r *run) idle(ctx context.Context) (err error) {
+// idle measures cold starts one at a time, each right after its slot was made: the kernel has just done much of what it is
+// to do again. Environments end after, and then the kernel ends their namespaces.
+func (r *run) idle(ctx context.Context) error { return r.oneByOne(ctx, idleStarts, r.ofFloor, false) }
+
+// rest measures the same on a machine that has done nothing for a while, with slots that were made before that: caches are
+// cold, and no grace period is under way that a device that is moved would wait for.
+func (r *run) rest(ctx context.Context) error { return r.oneByOne(ctx, restStarts, r.ofHere, true) }
+
+// oneByOne is what both do. The variants and the floor take turns, so that what disturbs the machine disturbs all alike. One start
+// of each is not counted: it fetches and unpacks the code.
+func (r *run) oneByOne(ctx context.Context, whole int, floor func(name string) *series, rested bool) (err error) {
 	b, err := r.bed(ctx, nil)
 	if err != nil {
 		return err
@@ -34,10 +42,18 @@ func (r *run) idle(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.undo.Close()) }()
-	n := r.or(idleStarts, quickStarts)
+	n := r.or(whole, quickStarts)
 	timelines := map[lambda.Mode][]*sandbox.Timeline{}
 	for i := range n {
 		for _, t := range trials {
+			if err := t.Prepare(ctx, 2); err != nil {
+				return err
+			}
+			if rested {
+				if err := compare.Calm(ctx); err != nil {
+					return err
+				}
+			}
 			cold, err := r.coldThenWarm(ctx, t)
 			if err != nil {
 				return err
@@ -46,13 +62,13 @@ func (r *run) idle(ctx context.Context) (err error) {
 				timelines[t.Mode] = append(timelines[t.Mode], cold)
 			}
 		}
-		if err := f.measure(ctx, true); err != nil {
+		if err := f.measure(ctx, floor, rested); err != nil {
 			return err
 		}
 		r.progress(i+1, n)
 	}
 	for _, t := range trials {
-		if all := timelines[t.Mode]; len(all) > 0 {
+		if all := timelines[t.Mode]; len(all) > 0 && !rested {
 			r.keepStart(string(t.Mode), median(all, func(t *sandbox.Timeline) float64 { return float64(t.Total) }))
 		}
 	}
@@ -62,9 +78,6 @@ func (r *run) idle(ctx context.Context) (err error) {
 // coldThenWarm records one cold start and a warm one in the same environment. A start that failed is counted as such, and
 // its timeline is nil; the error ends the scenario.
 func (r *run) coldThenWarm(ctx context.Context, t compare.Trial) (*sandbox.Timeline, error) {
-	if err := t.Prepare(ctx, 2); err != nil {
-		return nil, err
-	}
 	variant := string(t.Mode)
 	cold, err := t.Cold(ctx)
 	if ctx.Err() != nil {
@@ -91,7 +104,7 @@ func (r *run) coldThenWarm(ctx context.Context, t compare.Trial) (*sandbox.Timel
 
 // limits are the figures of the floor that a variant's figure is compared with.
 var limits = map[string]map[string]string{
-	"attach":        {string(lambda.LegacyInPlace): floorAttach},
+	"attach":        {string(lambda.LegacyInPlace): floorAttach, string(lambda.Shared): floorBind},
 	"attach/create": {string(lambda.Legacy): floorCreate},
 	"attach/move":   {string(lambda.Legacy): floorMove},
 	"spawn":         {string(lambda.Legacy): floorSpawn, string(lambda.LegacyInPlace): floorSpawn, string(lambda.Shared): floorSpawn},

@@ -118,7 +118,15 @@ func (r *recorder) fill(report *Report) {
 	}
 	for i := range report.Figures {
 		f := &report.Figures[i]
-		at := slices.IndexFunc(report.Figures, func(g Figure) bool { return f.Floor != "" && g.Name == f.Floor && g.N > 0 })
+		floor := func(scenario string) int {
+			return slices.IndexFunc(report.Figures, func(g Figure) bool {
+				return f.Floor != "" && g.Scenario == scenario && g.Name == f.Floor && g.N > 0
+			})
+		}
+		at := floor(f.Scenario)
+		if at < 0 {
+			at = floor("floor")
+		}
 		if at >= 0 && f.N > 0 {
 			f.Ratio = f.P50 / report.Figures[at].P50
 		}

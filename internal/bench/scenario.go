@@ -35,11 +35,12 @@ type Scenario struct {
 }
 
 // Scenarios are all there are, in the order in which they run. The floor is measured between the starts that it is the
-// floor of.
+// floor of, in the same condition.
 func Scenarios() []Scenario {
 	return []Scenario{
-		{"floor", "the bare kernel's part of attach, move, namespace and process start, without enilab", (*run).floor},
-		{"idle", "cold starts one at a time, phase by phase, between the floor's", (*run).idle},
+		{"floor", "the bare kernel's part of attach, move, bind, namespace and process start, without enilab", (*run).floor},
+		{"idle", "cold starts one at a time, each right after its slot was made, between the floor's", (*run).idle},
+		{"rest", "cold starts on a machine at rest, caches cold, between a floor's of its own", (*run).rest},
 		{"burst", "10, 100 and 500 cold starts at once", (*run).burst},
 		{"sustained", "cold starts without a pause, environments ended meanwhile", (*run).sustained},
 		{"warm", "warm invocations by 16 clients, in process and over the AWS wire", (*run).warm},

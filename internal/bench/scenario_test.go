@@ -92,6 +92,7 @@ var wanted = []struct {
 	at               []int
 }{
 	{"floor", "floor.attach-inplace", nil, nil},
+	{"floor", "floor.bind", nil, nil},
 	{"floor", "floor.move", nil, nil},
 	{"floor", "floor.netns", nil, nil},
 	{"floor", "floor.spawn", nil, nil},
@@ -100,6 +101,8 @@ var wanted = []struct {
 	{"idle", "attach/move", []string{"legacy"}, nil},
 	{"idle", "ready", []string{"legacy", "legacy-inplace", "shared"}, nil},
 	{"idle", "warm", []string{"legacy", "legacy-inplace", "shared"}, nil},
+	{"rest", "floor.bind", nil, nil},
+	{"rest", "attach", []string{"legacy", "legacy-inplace", "shared"}, nil},
 	{"burst", "wall", []string{"legacy", "legacy-inplace", "shared"}, []int{10, 100}},
 	{"burst", "queue", []string{"legacy", "legacy-inplace", "shared"}, []int{10, 100}},
 	{"burst", "attach", []string{"legacy", "legacy-inplace", "shared"}, []int{10, 100}},

@@ -119,18 +119,33 @@ func acknowledged(request []byte) []byte {
 	return request
 }
 
+// Owner is the namespace of who is to have an interface, made ahead of time as a slot is.
+type Owner struct {
+	vpc  *VPC
+	ns   *netns.NS
+	link socket
+}
+
+// Owner makes one.
+func (v *VPC) Owner() (_ *Owner, err error) {
+	o := &Owner{vpc: v}
+	if o.ns, o.link, err = namespace(); err != nil {
+		return nil, fmt.Errorf("floor: owner: %w", err)
+	}
+	return o, nil
+}
+
+// Close ends it, and its interface.
+func (o *Owner) Close() error { return errors.Join(o.link.close(), o.ns.Close()) }
+
 // Attach times what legacy-inplace's attach has the kernel do at the least: a veth with each end in its place, both up,
 // the owner's address and way out, the VPC's route and neighbour, and the first ARP answered. It takes four system calls to
 // send and four to read, because a socket speaks to one namespace.
-func (v *VPC) Attach() (took time.Duration, err error) {
-	owner, link, err := namespace()
-	if err != nil {
-		return 0, fmt.Errorf("floor: attach: %w", err)
-	}
-	defer func() { err = errors.Join(err, link.close(), owner.Close()) }()
+func (o *Owner) Attach() (took time.Duration, err error) {
+	v, link := o.vpc, o.link
 	index := v.take()
 	inVPC := slices.Concat(
-		v.create(index, ownerLink, owner),
+		v.create(index, ownerLink, o.ns),
 		request(unix.RTM_NEWLINK, 0, aboutLink(index, unix.IFF_UP)),
 		request(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutRoute(32, unix.RT_SCOPE_LINK), attribute(unix.RTA_DST, address), attribute(unix.RTA_OIF, number(uint32(index)))),
 		acknowledged(request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(index, unix.NUD_PERMANENT, 0), attribute(unix.NDA_DST, address), attribute(unix.NDA_LLADDR, ownerMAC))),
@@ -169,15 +184,11 @@ func (v *VPC) take() int {
 
 // Move times what legacy's attach is about: a veth that exists, and whose end goes to another namespace and gets its name
 // there. Create is what it took to make it.
-func (v *VPC) Move() (create, move time.Duration, err error) {
-	owner, link, err := namespace()
-	if err != nil {
-		return 0, 0, fmt.Errorf("floor: move: %w", err)
-	}
-	defer func() { err = errors.Join(err, link.close(), owner.Close()) }()
+func (o *Owner) Move() (create, move time.Duration, err error) {
+	v := o.vpc
 	index := v.take()
 	made := acknowledged(v.create(index, fmt.Sprintf("m%d", index), nil))
-	moved := request(unix.RTM_NEWLINK, unix.NLM_F_ACK, aboutLink(farIndex(index, nil), 0), attribute(unix.IFLA_NET_NS_FD, number(uint32(owner.Fd()))), attribute(unix.IFLA_IFNAME, name(ownerLink)))
+	moved := request(unix.RTM_NEWLINK, unix.NLM_F_ACK, aboutLink(farIndex(index, nil), 0), attribute(unix.IFLA_NET_NS_FD, number(uint32(o.ns.Fd()))), attribute(unix.IFLA_IFNAME, name(ownerLink)))
 
 	began := time.Now()
 	if _, err := v.link.send(made); err != nil {

@@ -27,10 +27,16 @@ func TestNetwork(t *testing.T) {
 	must(t, err)
 	defer v.Close()
 	for range 3 {
-		attach, err := v.Attach()
+		o, err := v.Owner()
 		must(t, err)
-		create, move, err := v.Move()
+		attach, err := o.Attach()
 		must(t, err)
+		must(t, o.Close())
+		o, err = v.Owner()
+		must(t, err)
+		create, move, err := o.Move()
+		must(t, err)
+		must(t, o.Close())
 		namespace, err := floor.Namespace()
 		must(t, err)
 		t.Logf("attach %v, create %v, move %v, namespace %v", attach, create, move, namespace)
@@ -39,6 +45,27 @@ func TestNetwork(t *testing.T) {
 				t.Errorf("%s took %v", what, took)
 			}
 		}
+	}
+}
+
+func TestBind(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	tunnels, err := floor.NewTunnels()
+	must(t, err)
+	defer tunnels.Close()
+	for range 3 {
+		s, err := tunnels.Slot()
+		must(t, err)
+		took, err := s.Bind()
+		must(t, err)
+		if took <= 0 || took > 5*time.Second {
+			t.Errorf("bind took %v", took)
+		}
+		if _, err := s.Bind(); err != nil { // over what is there
+			t.Error(err)
+		}
+		must(t, s.Close())
 	}
 }
 
