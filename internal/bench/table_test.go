@@ -25,7 +25,7 @@ func TestWriteTable(t *testing.T) {
 	if err := WriteTable(&b, someReport()); err != nil {
 		t.Fatal(err)
 	}
-	const want = `idle: cold starts one at a time, phase by phase, between the floor's
+	const want = `idle: cold starts one at a time, each right after its slot was made, between the floor's
                   n  p50    p90    p99    max  unit  × floor  failed
   attach  shared  3   45  45.05  45.05  45.05  µs       1.26
 
