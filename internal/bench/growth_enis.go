@@ -39,7 +39,7 @@ func (r *run) growthENIs(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	through, err := b.newThrough(ctx, b.Lambda.HyperplaneENIs()[0].ENI)
+	through, err := b.newThrough(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,16 +112,30 @@ func (b *bed) addENI(ctx context.Context, i int) error {
 	return b.Lambda.WaitFunctionActive(ctx, in.FunctionName)
 }
 
-// through is a slot bound to an ENI, and a server in the customer's network behind it.
+// through is a slot bound to an ENI, and a server in the customer's network behind it. The ENI is nobody else's: so many
+// connections have the ENI manager make another, and then delete the one that no function's environment is bound to.
 type through struct {
 	from *netlab.Node
 	to   []netip.AddrPort
 	undo undo.Stack
 }
 
-func (b *bed) newThrough(ctx context.Context, eni *nat.ENI) (_ *through, err error) {
+func (b *bed) newThrough(ctx context.Context) (_ *through, err error) {
 	t := new(through)
 	defer t.undo.CloseOn(&err)
+	connect := func(ctx context.Context, n *netlab.Node) (netip.Addr, error) {
+		i, err := b.vpc().Connect(ctx, n, netlab.InterfaceSpec{Subnet: wideSubnet, SecurityGroups: []string{openGroup}})
+		if err != nil {
+			return netip.Addr{}, err
+		}
+		t.undo.Push(func() error { i.Forget(); return nil })
+		return i.Address, nil
+	}
+	eni, err := b.Lambda.Hyperplane.NewENI(ctx, nat.ENIConfig{Name: "bench-eni", Uplink: connect})
+	if err != nil {
+		return nil, err
+	}
+	t.undo.Push(eni.Close)
 	slot, err := b.Lambda.Workers[0].NewSlot(firstIdle)
 	if err != nil {
 		return nil, err
@@ -136,12 +150,11 @@ func (b *bed) newThrough(ctx context.Context, eni *nat.ENI) (_ *through, err err
 		return nil, err
 	}
 	t.undo.Push(server.Close)
-	end, err := b.vpc().Connect(ctx, server, netlab.InterfaceSpec{Subnet: wideSubnet, SecurityGroups: []string{openGroup}})
+	address, err := connect(ctx, server)
 	if err != nil {
 		return nil, err
 	}
-	t.undo.Push(func() error { end.Forget(); return nil })
-	to, stop, err := accept(server, end.Address)
+	to, stop, err := accept(server, address)
 	if err != nil {
 		return nil, err
 	}
