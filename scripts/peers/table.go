@@ -124,7 +124,7 @@ func (r report) notes() (notes []string) {
 		}
 	}
 	notes = append(notes,
-		fmt.Sprintf("Measured on %s: %d rounds, in each every peer once, in an order that rotates; Linux %s, %d CPUs (%s). Times are of one after the other on a machine at rest, "+
+		fmt.Sprintf("Measured on %s: %d rounds, in each every peer once, in an order that rotates; Linux %s, %d CPUs (%s). Times are of one after the other, nothing else at work, "+
 			"from the call of the program that a user would wait for; all page caches are warm and no outlier is dropped. enilab's are by its own clock, within a lab that runs.", r.Date, r.Rounds, r.Kernel, r.CPUs, r.CPU),
 		"Versions: "+strings.Join(versions, "; ")+".")
 	if note := r.target(); note != "" {
