@@ -147,7 +147,7 @@ func TestBenchBaseline(t *testing.T) {
 	file := filepath.Join(dir, "first.json")
 	table := who.command("bench", "--quick", "--scenario=floor", "-o", file).do(t).want(t, 0)
 	first := parseBench(t, read(t, file))
-	names := []string{"floor.attach-inplace", "floor.create", "floor.move", "floor.spawn", "floor.spawn-whole", "floor.netns"}
+	names := []string{"floor.attach-inplace", "floor.create", "floor.move", "floor.bind", "floor.spawn", "floor.spawn-whole", "floor.netns"}
 	for _, want := range append(names, "p99", "µs", "Host unchanged.", kernel(t)) {
 		if !strings.Contains(table.stdout, want) {
 			t.Errorf("the table does not say %q; %v", want, table)

@@ -15,6 +15,7 @@ import (
 	"enilab/internal/bench"
 	"enilab/internal/doctor"
 	"enilab/internal/realm"
+	"enilab/internal/spelling"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -39,24 +40,12 @@ func (f *benchFlags) checkBench() error {
 		if slices.Contains(bench.Names(), name) {
 			continue
 		}
-		if near := nearest(name, bench.Names()); near != "" {
+		if near := spelling.Nearest(name, bench.Names()); near != "" {
 			return usage("--scenario %q: unknown; did you mean %q?", name, near)
 		}
 		return usage("--scenario %q: unknown; there are %s", name, strings.Join(bench.Names(), ", "))
 	}
 	return nil
-}
-
-// nearest finds what a word was perhaps to be, as cobra does for verbs; empty if nothing is near.
-func nearest(word string, known []string) string {
-	verbs := &cobra.Command{SuggestionsMinimumDistance: 2}
-	for _, k := range known {
-		verbs.AddCommand(&cobra.Command{Use: k, Run: func(*cobra.Command, []string) {}})
-	}
-	if near := verbs.SuggestionsFor(word); word != "" && len(near) > 0 {
-		return near[0]
-	}
-	return ""
 }
 
 func benchCommand(s streams) *cobra.Command {

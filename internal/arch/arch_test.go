@@ -17,6 +17,7 @@ const module = "enilab"
 var mayImport = map[string][]string{
 	"internal/netns":     {},
 	"internal/undo":      {},
+	"internal/spelling":  {},
 	"internal/nstest":    {"internal/netns"},
 	"netlab":             {"internal/netns", "internal/undo"},
 	"nat":                {"netlab", "internal/netns", "internal/undo"},
@@ -24,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/events":    {},
 	"internal/labs":      {},
 	"internal/state":     {},
-	"internal/topology":  {"netlab"},
+	"internal/topology":  {"netlab", "internal/spelling"},
 	"internal/wire":      {},
 	"internal/iam":       {"internal/events", "internal/state"},
 	"internal/ec2":       {"internal/events", "internal/state", "netlab"},
@@ -49,7 +50,7 @@ var mayImport = map[string][]string{
 	"cmd/enilab": {
 		"internal/daemon", "internal/labs", "internal/topology", "internal/events", "internal/state",
 		"internal/demo", "internal/compare", "internal/bench", "internal/rollout", "internal/report", "internal/lab", "internal/lambda", "internal/realm", "internal/hoststate", "internal/doctor",
-		"nat", "sandbox", "netlab", "internal/netns", "internal/undo",
+		"internal/spelling", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
 	},
 	"examples":      {}, // what a customer writes knows nothing of the lab
 	"internal/arch": {},

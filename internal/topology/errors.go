@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"enilab/internal/spelling"
 )
 
 // Error is one thing that is wrong with a file, and where.
@@ -60,13 +62,7 @@ type position struct{ line, column int }
 
 // suggest is the end of a message about a name that does not exist: the one that was probably meant, or all there are.
 func suggest(name string, known []string) string {
-	best, distance := "", 1+max(1, len(name)/3)
-	for _, k := range known {
-		if d := edits(strings.ToLower(name), strings.ToLower(k), distance); d < distance {
-			best, distance = k, d
-		}
-	}
-	switch {
+	switch best := spelling.Nearest(name, known); {
 	case best != "":
 		return fmt.Sprintf("; did you mean %q?", best)
 	case len(known) == 0:
@@ -77,32 +73,4 @@ func suggest(name string, known []string) string {
 		return "; there is " + known[0]
 	}
 	return "; there are " + strings.Join(known, ", ")
-}
-
-// edits counts the letters to add, drop, change or swap with the next to make b of a; limit and more are all the same.
-func edits(a, b string, limit int) int {
-	if len(a) > 64 || len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	var before []int // the row above the last
-	last := make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			change := last[j]
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(change, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return min(last[len(b)], limit)
 }
