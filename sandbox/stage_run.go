@@ -12,9 +12,10 @@ import (
 // allocate, grow the stack or wait for another goroutine. Hence no function but these, nosplit and without a detector's
 // instruments, as package syscall does it.
 
-// cloneArgs is the kernel's struct clone_args (clone3(2)).
+// cloneArgs is the kernel's struct clone_args (clone3(2)). What has no name is parent_tid and exit_signal, tls, set_tid and
+// set_tid_size.
 type cloneArgs struct {
-	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+	flags, pidfd, childTID, _, _, stack, stackSize, _, _, _, cgroup uint64
 }
 
 // fork makes a process that carries out the stage, and returns its id. The stage is busy until the process needs it no
