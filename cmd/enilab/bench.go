@@ -18,7 +18,6 @@ import (
 	"enilab/internal/spelling"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 type benchFlags struct {
@@ -77,7 +76,7 @@ it is what --baseline takes: the change of each figure is then printed with its 
 			return s.bench(cmd, f, format, output, before)
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, s.env.functions)
 	f.addBench(cmd)
 	cmd.Flags().StringVar(&format, "format", "table", "table, json or csv")
 	cmd.Flags().StringVar(&baseline, "baseline", "", "compare with an earlier run's JSON")
@@ -126,7 +125,7 @@ func (s streams) bench(cmd *cobra.Command, f benchFlags, format, path string, be
 		fmt.Fprintf(s.out, "All measured in %s; %s.\n", time.Duration(report.Took*float64(time.Second)).Round(time.Second), report.Host)
 		to = s.out
 	}
-	if !report.HostUnchanged || format == "table" || !f.quiet && term.IsTerminal(int(s.err.Fd())) {
+	if !report.HostUnchanged || format == "table" || !f.quiet && s.terminal {
 		host.say(to)
 	}
 	if !report.HostUnchanged {
@@ -186,7 +185,7 @@ func benchInside(s streams) *cobra.Command {
 			o.Failed = func(scenario, figure string, err error) {
 				fmt.Fprintf(s.err, "enilab: %s: %s: %v\n", scenario, figure, err)
 			}
-			if !f.quiet && term.IsTerminal(int(s.err.Fd())) {
+			if !f.quiet && s.terminal {
 				o.Progress = func(scenario string, done, of int) { benchProgress(s.err, scenario, done, of) }
 			}
 			report, err := bench.Run(cmd.Context(), o)
@@ -196,13 +195,13 @@ func benchInside(s streams) *cobra.Command {
 			return json.NewEncoder(in.Result).Encode(report)
 		},
 	}
-	f.addInside(cmd)
+	f.addInside(cmd, s.env.functions)
 	f.addBench(cmd)
 	return cmd
 }
 
 // benchProgress keeps one line of a terminal up to date, and clears it at the end of each scenario.
-func benchProgress(w *os.File, scenario string, done, of int) {
+func benchProgress(w io.Writer, scenario string, done, of int) {
 	if done == of {
 		fmt.Fprint(w, "\r\x1b[K")
 		return

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -16,7 +17,6 @@ import (
 	"enilab/internal/realm"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 type compareFlags struct {
@@ -74,7 +74,7 @@ All figures are measured. JSON goes to stdout alone and has the schema ` + compa
 				fmt.Fprintf(s.out, "\nMedians unless said otherwise, all measured; Linux %s, %d CPUs, rootless: %t.\n", report.Host.Kernel, report.Host.CPUs, report.Host.Rootless)
 				to = s.out
 			}
-			if !report.HostUnchanged || format == "table" || !quiet && term.IsTerminal(int(s.err.Fd())) {
+			if !report.HostUnchanged || format == "table" || !quiet && s.terminal {
 				host.say(to)
 			}
 			if !report.HostUnchanged {
@@ -88,7 +88,7 @@ All figures are measured. JSON goes to stdout alone and has the schema ` + compa
 			return nil
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, s.env.functions)
 	f.addCompare(cmd)
 	cmd.Flags().StringVar(&format, "format", "table", "table, json or csv")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no progress")
@@ -130,7 +130,7 @@ func compareInside(s streams) *cobra.Command {
 			}
 			o := compare.Options{Runs: f.runs, Burst: f.burst}
 			o.Failed = func(variant string, err error) { fmt.Fprintf(s.err, "enilab: %s: %v\n", variant, err) }
-			if !quiet && term.IsTerminal(int(s.err.Fd())) {
+			if !quiet && s.terminal {
 				o.Progress = func(done, of int) { progress(s.err, done, of) }
 			}
 			variants, err := compare.Run(cmd.Context(), demo.Target(l, f.code, f.handler), o)
@@ -140,14 +140,14 @@ func compareInside(s streams) *cobra.Command {
 			return json.NewEncoder(in.Result).Encode(variants)
 		},
 	}
-	f.addInside(cmd)
+	f.addInside(cmd, s.env.functions)
 	f.addCompare(cmd)
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress")
 	return cmd
 }
 
 // progress keeps one line of a terminal up to date, and clears it at the end.
-func progress(w *os.File, done, of int) {
+func progress(w io.Writer, done, of int) {
 	if done == of {
 		fmt.Fprint(w, "\r\x1b[K")
 		return

@@ -64,7 +64,7 @@ that end with the command; the host is compared before and after.`,
 			return nil
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, s.env.functions)
 	f.addDemo(cmd)
 	return cmd
 }
@@ -86,7 +86,7 @@ func demoInside(s streams) *cobra.Command {
 			return story.Tell(cmd.Context())
 		},
 	}
-	f.addInside(cmd)
+	f.addInside(cmd, s.env.functions)
 	f.addDemo(cmd)
 	return cmd
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func downCommand(s streams) *cobra.Command {
-	var f oneLab
+	f := oneLab{roots: s.env.roots}
 	var all, keepState bool
 	cmd := &cobra.Command{
 		Use: "down", Aliases: []string{"destroy"}, Short: "End a lab and leave nothing of it", Args: noArgs,
@@ -20,7 +20,7 @@ func downCommand(s streams) *cobra.Command {
 is left of it. With --keep-state the next 'enilab up' builds the same lab again.
 A lab that is not there is no error.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			places, err := roots().All()
+			places, err := s.env.roots.All()
 			if err != nil {
 				return err
 			}
@@ -32,7 +32,7 @@ A lab that is not there is no error.`,
 				if err != nil {
 					fmt.Fprintln(s.out, "There is no such lab: nothing to do.") // down twice is fine
 					err = nil
-					for _, p := range roots().Stale() {
+					for _, p := range s.env.roots.Stale() {
 						err = errors.Join(err, p.RemoveLock())
 					}
 					return err

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,8 +19,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func execCommand() *cobra.Command {
-	var f oneLab
+func execCommand(s streams) *cobra.Command {
+	f := oneLab{roots: s.env.roots}
 	cmd := &cobra.Command{
 		Use: "exec NODE -- COMMAND [ARG…]", Short: "Run a command inside a node's network namespace",
 		Long: `Run a command in the network namespace of a node: a VPC, a resource (VPC/NAME), an ENI, an
@@ -32,18 +32,18 @@ inspect nodes' lists them. The exit code is the command's.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return f.enter(cmd.Context(), args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return s.enter(cmd.Context(), &f, args[0], args[1:]) },
 	}
 	f.add(cmd)
 	return cmd
 }
 
-func shellCommand() *cobra.Command {
-	var f oneLab
+func shellCommand(s streams) *cobra.Command {
+	f := oneLab{roots: s.env.roots}
 	cmd := &cobra.Command{
 		Use: "shell NODE", Short: "Open a shell inside a node's network namespace", Args: exactly("a node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.enter(cmd.Context(), args[0], []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")})
+			return s.enter(cmd.Context(), &f, args[0], []string{s.env.shell})
 		},
 	}
 	f.add(cmd)
@@ -52,7 +52,7 @@ func shellCommand() *cobra.Command {
 
 // enter becomes the command, inside the realm and the node's namespace: with this process's terminal, signals and exit
 // code, without anybody in between. util-linux's nsenter, which Debian cannot be without, does the entering.
-func (f *oneLab) enter(ctx context.Context, name string, argv []string) error {
+func (s streams) enter(ctx context.Context, f *oneLab, name string, argv []string) error {
 	p, err := f.place()
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (f *oneLab) enter(ctx context.Context, name string, argv []string) error {
 		net = fmt.Sprintf("--net=/proc/%d/ns/net", node.PID)
 	}
 	full := append(append(outer, "--", path, net, "--"), argv...)
-	env := append(os.Environ(), "ENILAB_NODE="+node.Name, "PS1="+strings.ReplaceAll(node.Name, `\`, "")+` \$ `)
+	env := append(slices.Clone(s.env.all), "ENILAB_NODE="+node.Name, "PS1="+strings.ReplaceAll(node.Name, `\`, "")+` \$ `)
 	if err := syscall.Exec(path, full, env); err != nil {
 		return errors.Join(fmt.Errorf("nsenter: %w", err))
 	}

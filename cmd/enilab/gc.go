@@ -27,7 +27,7 @@ dead, run files of labs whose keeper is, and locks without a lab. It touches not
 lab that lives, nothing of anybody else, and no lab's state: 'enilab up' brings such a lab
 back, 'enilab down' ends it for good.`,
 		RunE: func(*cobra.Command, []string) error {
-			found, err := leftovers()
+			found, err := leftovers(s.env.roots)
 			for _, l := range found {
 				if dryRun {
 					fmt.Fprintf(s.out, "would remove %s\n", l.what)
@@ -50,8 +50,8 @@ back, 'enilab down' ends it for good.`,
 }
 
 // leftovers finds them; it visits everything.
-func leftovers() (found []leftover, err error) {
-	places, err := roots().All()
+func leftovers(roots labs.Roots) (found []leftover, err error) {
+	places, err := roots.All()
 	for _, p := range places {
 		if _, statErr := os.Stat(p.Run); statErr != nil {
 			continue // down, with its state kept
@@ -61,7 +61,7 @@ func leftovers() (found []leftover, err error) {
 		}
 		found = append(found, leftover{"run files of lab " + p.Name + " in " + p.Run, func() error { return removeRun(p) }})
 	}
-	for _, p := range roots().Stale() {
+	for _, p := range roots.Stale() {
 		found = append(found, leftover{"lock of lab " + p.Name + ", " + p.Run + ".lock", p.RemoveLock})
 	}
 	// Last: a keeper that has just been killed is dead by now.

@@ -15,7 +15,7 @@ import (
 )
 
 func inspectCommand(s streams) *cobra.Command {
-	var f oneLab
+	f := oneLab{roots: s.env.roots}
 	var format string
 	cmd := &cobra.Command{
 		Use: "inspect [" + strings.Join(daemon.Tables, "|") + "]", Short: "Show what is in a lab", ValidArgs: daemon.Tables,

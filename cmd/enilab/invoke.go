@@ -18,7 +18,7 @@ import (
 const maxPayload = 6 << 20
 
 func invokeCommand(s streams) *cobra.Command {
-	var f oneLab
+	f := oneLab{roots: s.env.roots}
 	var payload, kind, format string
 	var fresh, showLog bool
 	cmd := &cobra.Command{

@@ -24,14 +24,14 @@ type labFlags struct {
 	name    string // of the lab; inside only
 }
 
-func (f *labFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.store, "store", defaultStore(), "directory of the function store")
+func (f *labFlags) add(cmd *cobra.Command, store string) {
+	cmd.Flags().StringVar(&f.store, "store", store, "directory of the function store")
 	cmd.Flags().StringVar(&f.code, "code", "go.zip", "function code in the store: it reads its tenant's Redis and asks whoami")
 	cmd.Flags().StringVar(&f.handler, "handler", "bootstrap", "the code's handler, such as index.handler for nodejs.zip, function.handler for python.zip and bash.zip")
 }
 
-func (f *labFlags) addInside(cmd *cobra.Command) {
-	f.add(cmd)
+func (f *labFlags) addInside(cmd *cobra.Command, store string) {
+	f.add(cmd, store)
 	cmd.Flags().StringVar(&f.name, "lab", "", "name of the lab")
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"enilab/internal/daemon"
+	"enilab/internal/labs"
 
 	"github.com/spf13/cobra"
 )
@@ -34,7 +35,7 @@ func listCommand(s streams) *cobra.Command {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			lines, err := listLabs(cmd.Context())
+			lines, err := listLabs(cmd.Context(), s.env.roots)
 			if err != nil {
 				return err
 			}
@@ -78,8 +79,8 @@ func checkFormat(format string) error {
 	return nil
 }
 
-func listLabs(ctx context.Context) ([]labLine, error) {
-	places, err := roots().All()
+func listLabs(ctx context.Context, roots labs.Roots) ([]labLine, error) {
+	places, err := roots.All()
 	lines := make([]labLine, 0, len(places))
 	for _, p := range places {
 		l := labLine{Name: p.Name, Socket: p.Socket(), State: p.DB()}

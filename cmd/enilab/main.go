@@ -3,9 +3,14 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"os"
+	"os/signal"
 
+	"enilab/internal/realm"
 	"enilab/sandbox"
+
+	"golang.org/x/term"
 )
 
 // version is set when the program is built.
@@ -18,5 +23,19 @@ func main() {
 	// Debian keeps iptables where an ordinary user's shell does not look.
 	path := cmp.Or(os.Getenv("PATH"), "/usr/local/sbin:/usr/local/bin:/usr/bin:/bin") + ":/usr/sbin:/sbin"
 	os.Setenv("PATH", path) //nolint:errcheck // fails for bad names only
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancelOnSignal(cancel)
+	os.Exit(run(ctx, os.Args[1:], streams{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(int(os.Stderr.Fd())), env: readEnvironment(),
+	}))
+}
+
+// cancelOnSignal has the first signal cancel, and the others do nothing here: whoever waits may act on them.
+func cancelOnSignal(cancel context.CancelCauseFunc) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, realm.Interrupts()...)
+	go func() {
+		<-signals
+		cancel(errInterrupted)
+	}()
 }

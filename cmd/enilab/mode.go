@@ -11,7 +11,7 @@ import (
 )
 
 func modeCommand(s streams) *cobra.Command {
-	var f oneLab
+	f := oneLab{roots: s.env.roots}
 	cmd := &cobra.Command{
 		Use: "mode FUNCTION legacy|legacy-inplace|shared", Short: "Change how a running function is connected to its VPC",
 		Long: `Change how a function's environments are connected, while it runs: the new network is made

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 
 	"enilab/internal/daemon"
@@ -16,32 +16,33 @@ import (
 )
 
 // oneLab is the flag of every verb that speaks to a running lab.
-type oneLab struct{ name string }
+type oneLab struct {
+	roots labs.Roots
+	name  string
+}
 
 func (f *oneLab) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.name, "name", "", "the lab; not needed while there is only one")
 }
 
-func roots() labs.Roots { return labs.RootsOf(os.Getuid(), os.Getenv) }
-
 // place finds the lab that is meant.
 func (f *oneLab) place() (labs.Place, error) {
 	if f.name != "" {
-		p, err := roots().Of(f.name)
+		p, err := f.roots.Of(f.name)
 		if err != nil {
 			return p, usage("--name: %w", err)
 		}
 		if !p.Exists() {
-			return p, fmt.Errorf("there is no lab %q here (%s); 'enilab list' shows which there are, 'enilab up' makes one", f.name, roots().Run)
+			return p, fmt.Errorf("there is no lab %q here (%s); 'enilab list' shows which there are, 'enilab up' makes one", f.name, f.roots.Run)
 		}
 		return p, nil
 	}
-	all, err := roots().All()
+	all, err := f.roots.All()
 	switch {
 	case err != nil:
 		return labs.Place{}, err
 	case len(all) == 0:
-		return labs.Place{}, fmt.Errorf("there is no lab here (%s); 'enilab up' makes one", roots().Run)
+		return labs.Place{}, fmt.Errorf("there is no lab here (%s); 'enilab up' makes one", f.roots.Run)
 	case len(all) > 1:
 		names := make([]string, len(all))
 		for i, p := range all {
@@ -97,7 +98,7 @@ func status(ctx context.Context, p labs.Place) (state string, keeper *realm.Keep
 	return "up", keeper, d, ctx.Err()
 }
 
-func printJSON(w *os.File, v any) error {
+func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"enilab/internal/hoststate"
@@ -115,13 +113,4 @@ func removeCgroups(name string) error {
 		return nil
 	}
 	return sandbox.RemoveCgroups(name)
-}
-
-// defaultStore is where `make build` puts the example functions: beside the program.
-func defaultStore() string {
-	self, err := os.Executable()
-	if err != nil {
-		return "functions"
-	}
-	return filepath.Join(filepath.Dir(self), "functions")
 }

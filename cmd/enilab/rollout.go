@@ -16,7 +16,6 @@ import (
 	"enilab/internal/rollout"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 type rolloutFlags struct {
@@ -89,14 +88,14 @@ row for each invocation.`,
 				return err
 			}
 			if format == "table" {
-				fmt.Fprintf(out.file, "\nAll measured; Linux %s, %d CPUs, rootless: %t.\n", r.Kernel, r.CPUs, r.Rootless)
-				to = out.file
+				fmt.Fprintf(out, "\nAll measured; Linux %s, %d CPUs, rootless: %t.\n", r.Kernel, r.CPUs, r.Rootless)
+				to = out
 			} else {
 				for _, n := range r.Notes() {
 					fmt.Fprintf(s.err, "Note: %s\n", n)
 				}
 			}
-			if !r.HostUnchanged || format == "table" || !f.quiet && term.IsTerminal(int(s.err.Fd())) {
+			if !r.HostUnchanged || format == "table" || !f.quiet && s.terminal {
 				host.say(to)
 			}
 			if !r.HostUnchanged {
@@ -105,7 +104,7 @@ row for each invocation.`,
 			return r.Err()
 		},
 	}
-	f.add(cmd)
+	f.add(cmd, s.env.functions)
 	f.addRollout(cmd)
 	cmd.Flags().StringVar(&format, "format", "table", "table, json or csv")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this file instead of stdout")
@@ -136,14 +135,14 @@ func (s streams) roll(ctx context.Context, f *rolloutFlags) (r rollout.Report, h
 // outputFile is where a result goes. A file is opened before the work begins, which may take minutes, and left alone until
 // there is something to write.
 type outputFile struct {
-	file    *os.File
-	created bool // by this process, and empty
-	std     bool
+	io.Writer
+	file    *os.File // nil: it goes to stdout
+	created bool     // by this process, and empty
 }
 
 func (s streams) openOutput(path string) (*outputFile, error) {
 	if path == "" {
-		return &outputFile{file: s.out, std: true}, nil
+		return &outputFile{Writer: s.out}, nil
 	}
 	_, err := os.Lstat(path)
 	absent := errors.Is(err, os.ErrNotExist)
@@ -151,18 +150,20 @@ func (s streams) openOutput(path string) (*outputFile, error) {
 	if err != nil {
 		return nil, usage("--output: %w", err)
 	}
-	return &outputFile{file: file, created: absent}, nil
+	return &outputFile{Writer: file, file: file, created: absent}, nil
 }
 
 // replace writes over what the file had.
 func (o *outputFile) replace(write func(io.Writer) error) error {
-	if info, err := o.file.Stat(); !o.std && err == nil && info.Mode().IsRegular() {
-		if err := o.file.Truncate(0); err != nil {
-			return fmt.Errorf("write the result: %w", err)
+	if o.file != nil {
+		if info, err := o.file.Stat(); err == nil && info.Mode().IsRegular() {
+			if err := o.file.Truncate(0); err != nil {
+				return fmt.Errorf("write the result: %w", err)
+			}
 		}
 	}
 	o.created = false
-	if err := write(o.file); err != nil {
+	if err := write(o); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil
@@ -170,7 +171,7 @@ func (o *outputFile) replace(write func(io.Writer) error) error {
 
 // close leaves no file behind that has nothing in it.
 func (o *outputFile) close() error {
-	if o.std {
+	if o.file == nil {
 		return nil
 	}
 	err := o.file.Close()
@@ -194,7 +195,7 @@ func rolloutInside(s streams) *cobra.Command {
 			if err := l.SeedTenants(cmd.Context()); err != nil {
 				return err
 			}
-			if !f.quiet && term.IsTerminal(int(s.err.Fd())) {
+			if !f.quiet && s.terminal {
 				f.Progress = func(p rollout.Progress) { rolloutProgress(s.err, p) }
 				defer fmt.Fprint(s.err, "\r\x1b[K")
 			}
@@ -210,12 +211,12 @@ func rolloutInside(s streams) *cobra.Command {
 			return json.NewEncoder(in.Result).Encode(r)
 		},
 	}
-	f.addInside(cmd)
+	f.addInside(cmd, s.env.functions)
 	f.addRollout(cmd)
 	return cmd
 }
 
 // rolloutProgress keeps one line of a terminal up to date.
-func rolloutProgress(w *os.File, p rollout.Progress) {
+func rolloutProgress(w io.Writer, p rollout.Progress) {
 	fmt.Fprintf(w, "\r\x1b[K%3.0f of %.0f s: %d %% shared, %d requests sent, %d waiting", p.At.Seconds(), p.Of.Seconds(), p.Percent, p.Sent, p.Waiting)
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
+	"io"
 
 	"enilab/internal/realm"
+	"enilab/internal/spelling"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit codes. They are an API.
@@ -42,24 +43,30 @@ func usage(format string, args ...any) error {
 // errInterrupted is the cause of contexts that a signal has ended.
 var errInterrupted = errors.New("interrupted")
 
-// run is the program: it takes arguments and streams and returns the exit code.
-func run(args []string, stdin, stdout, stderr *os.File) int {
-	ctx, cancel := context.WithCancelCause(context.Background())
+// streams are what a verb reads and writes, and what it is told of the world outside. Verbs ask nothing else for them, so
+// that a test can call each in process.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	terminal bool // err is one: somebody watches long work
+	env      environment
+}
+
+// run is the program: it takes arguments and streams and returns the exit code. A context that ends with the cause
+// errInterrupted interrupts it.
+func run(ctx context.Context, args []string, s streams) int {
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer cancelOnSignal(cancel)()
 	var root *cobra.Command
 	inside := len(args) > 0 && args[0] == realm.Arg
 	if inside {
 		realm.Watch(func() { cancel(errInterrupted) })
-		root = insideCommand(streams{stdin, stdout, stderr})
+		root = insideCommand(s)
 		args = args[1:]
 	} else {
-		root = rootCommand(streams{stdin, stdout, stderr})
+		root = rootCommand(s)
 	}
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -78,25 +85,10 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 		code = exitPrecondition
 	}
 	if say != nil {
-		fmt.Fprintf(stderr, "enilab: %v\n", say)
+		fmt.Fprintf(s.err, "enilab: %v\n", say)
 	}
 	return code
 }
-
-// cancelOnSignal has the first signal cancel, and the others do nothing here: whoever waits may act on them.
-func cancelOnSignal(cancel context.CancelCauseFunc) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, realm.Interrupts()...)
-	go func() {
-		if _, ok := <-signals; ok {
-			cancel(errInterrupted)
-		}
-	}()
-	return func() { signal.Stop(signals); close(signals) }
-}
-
-// streams are the program's own.
-type streams struct{ in, out, err *os.File }
 
 func rootCommand(s streams) *cobra.Command {
 	root := &cobra.Command{
@@ -119,12 +111,15 @@ Start with "enilab doctor", then "enilab demo".`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%w; see '%s --help'", err, cmd.CommandPath())
+		return usage("%w%s; see '%s --help'", err, nearestFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(demoCommand(s), compareCommand(s), benchCommand(s), rolloutCommand(s), reportCommand(s), doctorCommand(s), versionCommand(), whoamiCommand())
 	root.AddCommand(upCommand(s), downCommand(s), validateCommand(s), listCommand(s), invokeCommand(s), inspectCommand(s), modeCommand(s))
-	root.AddCommand(execCommand(), shellCommand(), eventsCommand(s), logsCommand(s), gcCommand(s))
-	strict(root)
+	root.AddCommand(execCommand(s), shellCommand(s), eventsCommand(s), logsCommand(s), gcCommand(s))
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	strict(root) // after the streams: cobra's completion takes them as it is made
 	return root
 }
 
@@ -151,6 +146,20 @@ func strict(root *cobra.Command) {
 			}
 		}
 	}
+}
+
+// nearestFlag asks whether a flag that is not there was meant to be another; empty if none is near.
+func nearestFlag(cmd *cobra.Command, err error) string {
+	missing := new(pflag.NotExistError)
+	if !errors.As(err, &missing) {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := spelling.Nearest(missing.GetSpecifiedName(), names); near != "" {
+		return fmt.Sprintf("; did you mean --%s?", near)
+	}
+	return ""
 }
 
 func unknown(cmd *cobra.Command, name string) error {

@@ -20,6 +20,7 @@ import (
 
 type upFlags struct {
 	topologyFlag
+	roots      labs.Roots
 	name       string
 	listen     string
 	store      string
@@ -33,7 +34,7 @@ type upFlags struct {
 }
 
 func upCommand(s streams) *cobra.Command {
-	var f upFlags
+	f := upFlags{roots: s.env.roots}
 	cmd := &cobra.Command{
 		Use: "up", Aliases: []string{"deploy"}, Short: "Build the lab of a topology and serve it until 'enilab down'", Args: noArgs,
 		Long: `Build the lab that a *.lab.yml topology declares, and serve the AWS API for it until
@@ -49,7 +50,7 @@ daemon was killed, or the machine restarted, bring the same lab back.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "", "the lab's name (default: the topology's)")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:4566", "address of the AWS API, in the host's network; port 0 takes any")
-	flags.StringVar(&f.store, "store", defaultStore(), "directory of the function store, if the topology names none")
+	flags.StringVar(&f.store, "store", s.env.functions, "directory of the function store, if the topology names none")
 	flags.StringVar(&f.model, "model", "none", "aws: apply the delays of AWS's control plane, as modelled spans")
 	flags.Float64Var(&f.timeScale, "time-scale", 1, "how many times faster than on AWS the modelled delays pass")
 	flags.BoolVar(&f.verify, "verify-signatures", false, "check the signatures of AWS requests (secret key: the access key's own text)")
@@ -135,15 +136,15 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 // place is the lab that is meant: without a name and a topology the one that there is, or a new one.
 func (f *upFlags) place(d *declared) (labs.Place, error) {
 	if d == nil && f.name == "" {
-		all, err := roots().All()
+		all, err := f.roots.All()
 		if err != nil || len(all) == 1 {
 			return append(all, labs.Place{})[0], err
 		}
 		if len(all) > 1 {
-			return (&oneLab{}).place()
+			return (&oneLab{roots: f.roots}).place()
 		}
 	}
-	p, err := roots().Of(d.labName(f.name))
+	p, err := f.roots.Of(d.labName(f.name))
 	if err != nil {
 		return p, usage("%w", err)
 	}

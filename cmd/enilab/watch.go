@@ -7,7 +7,7 @@ import (
 )
 
 func eventsCommand(s streams) *cobra.Command {
-	var f oneLab
+	f := oneLab{roots: s.env.roots}
 	var format string
 	cmd := &cobra.Command{
 		Use: "events", Short: "Print what happens in a lab, as it happens", Args: noArgs,
@@ -27,7 +27,7 @@ servers that died. A gap in "seq" means that the reader was too slow.`,
 }
 
 func logsCommand(s streams) *cobra.Command {
-	var f oneLab
+	f := oneLab{roots: s.env.roots}
 	var follow bool
 	cmd := &cobra.Command{
 		Use: "logs FUNCTION", Short: "Print what a function has printed", Args: exactly("a function"),

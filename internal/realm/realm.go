@@ -29,9 +29,9 @@ const Arg = "__lab"
 type Config struct {
 	Args   []string  // the verb and its arguments
 	Result io.Writer // receives what the inside writes to its result; nil discards it
-	Stdin  *os.File
-	Stdout *os.File
-	Stderr *os.File
+	Stdin  io.Reader // a file is handed over as it is
+	Stdout io.Writer
+	Stderr io.Writer
 }
 
 // ErrNoRights is met when neither root nor user namespaces are to be had.

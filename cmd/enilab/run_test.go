@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"enilab/internal/daemon"
+)
+
+// What verbs answer on a machine without a lab.
+func TestWithoutLab(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	good := write(t, dir, "good.lab.yml", "vpcs: {vpc-a: {cidr: 10.0.0.0/16, subnets: {subnet-a: 10.0.1.0/24}}}\nroles: {lab-role: {}}\n")
+	bad := write(t, dir, "bad.lab.yml", "vpcs:\n  vpc-a: {cider: 10.0.0.0/16}\n")
+	for _, c := range []struct {
+		args, stdin    string
+		code           int
+		stdout, stderr []string
+	}{
+		{"", "", 0, []string{"Usage:", "\n  demo "}, nil},
+		{"version", "", 0, []string{"enilab devel (go", "linux/"}, nil},
+		{"completion bash", "", 0, []string{"complete -o"}, nil},
+		{"completion zsh", "", 0, []string{"#compdef enilab"}, nil},
+		{"completion fish", "", 0, []string{"complete -c enilab"}, nil},
+		{"completion powershell", "", 0, []string{"Register-ArgumentCompleter"}, nil},
+		{"__complete com", "", 0, []string{"compare", "completion"}, nil},
+		{"__complete inspect en", "", 0, []string{"enis"}, nil},
+		{"list", "", 0, nil, []string{"There is no lab", "enilab up"}},
+		{"ls", "", 0, nil, []string{"There is no lab"}},
+		{"down", "", 0, []string{"nothing to do"}, nil},
+		{"down --all", "", 0, nil, nil},
+		{"down --name none", "", 0, []string{"nothing to do"}, nil},
+		{"validate " + good, "", 0, []string{good, "1 VPC, 0 resources, 1 role, 0 functions"}, nil},
+		{"validate -t " + good, "", 0, []string{good}, nil},
+		{"validate -", "vpcs: {}\n", 0, []string{"stdin is valid"}, nil},
+		{"validate -", "vpc: {}\n", 2, nil, []string{"stdin:1:1", `"vpcs"`}},
+		{"validate " + bad, "", 2, nil, []string{"bad.lab.yml:2:11", `"cidr"`}},
+		{"validate .", "", 2, nil, []string{"bad.lab.yml", "good.lab.yml"}},
+		{"up --dry-run -t " + good, "", 0, []string{"would create vpc vpc-a", "would create subnet subnet-a", "would create role lab-role"}, nil},
+		{"up --dry-run -t " + bad, "", 2, nil, []string{"bad.lab.yml:2:11"}},
+		{"up --dry-run --name mine -t -", "", 0, nil, nil},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			caller := newCaller(t)
+			caller.stdin = c.stdin
+			caller.call(strings.Fields(c.args)...).want(t, c.code, c.stdout, c.stderr)
+		})
+	}
+}
+
+// JSON goes to stdout alone, names its schema, and is the same document whichever way it is read.
+func TestJSON(t *testing.T) {
+	for args, schema := range map[string]string{"version --json": "enilab.version/v1", "list --format json": "enilab.list/v1"} {
+		r := newCaller(t).call(strings.Fields(args)...)
+		var doc struct{ Schema string }
+		if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil || doc.Schema != schema || r.stderr != "" || r.code != 0 {
+			t.Errorf("%s: %v; %+v", args, err, r)
+		}
+	}
+}
+
+// Whoever interrupts is told so, and gets the exit code of the shells.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errInterrupted)
+	c := newCaller(t)
+	c.Context = ctx
+	for _, args := range []string{"whoami --listen 127.0.0.1:0"} {
+		c.call(strings.Fields(args)...).wantLine(t, exitInterrupted, "interrupted")
+	}
+}
+
+// serveLab has a daemon of the lab "lab" answer each path, without /v1/, with a body; a Failure fails.
+func (c *caller) serveLab(t *testing.T, answers map[string]any) {
+	place, err := c.env.roots.Of("lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := place.Make(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", place.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, ok := answers[strings.TrimPrefix(r.URL.RequestURI(), "/v1/")]
+		if !ok {
+			answer = daemon.Failure{Message: "no answer to " + r.URL.RequestURI()}
+		}
+		if f, ok := answer.(daemon.Failure); ok {
+			w.WriteHeader(http.StatusBadRequest)
+			answer = f
+		}
+		if text, ok := answer.(string); ok {
+			fmt.Fprint(w, text)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(answer) // the client's test fails without
+	})}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Close(); <-served })
+}
+
+// What verbs make of a daemon's answers.
+func TestWithLab(t *testing.T) {
+	table := daemon.Table{Schema: "enilab.inspect/v1", Columns: []string{"function", "state", "subnets"}, Rows: []map[string]any{
+		{"function": "f\x1b[2J", "state": "Active", "subnets": []string{"subnet-a", "subnet-b"}}, {"function": "g", "state": ""},
+	}}
+	ok := daemon.InvokeResult{Schema: "enilab.invoke/v1", Payload: json.RawMessage(`{"a":1}`), Environment: "f/1", Log: "START\tf\n", Total: 1500,
+		Timeline: []daemon.Span{{Name: "attach", Kind: "measured", Took: 30}, {Name: "init", Kind: "modelled", Took: 2_000_000}, {Name: "part", Of: "init"}}}
+	failed := ok
+	failed.FunctionError = "Unhandled"
+	for _, c := range []struct {
+		args           string
+		answers        map[string]any
+		code           int
+		stdout, stderr []string
+	}{
+		{"inspect functions", map[string]any{"inspect/functions": table}, 0, []string{"FUNCTION", "subnet-a,subnet-b", "f\uFFFD[2J", "g         -       -"}, nil},
+		{"inspect functions --format json", map[string]any{"inspect/functions": table}, 0, []string{`"schema": "enilab.inspect/v1"`}, nil},
+		{"inspect enis", map[string]any{"inspect/enis": daemon.Failure{Message: "the lab is ill"}}, 1, nil, []string{"enilab: the lab is ill\n"}},
+		{"invoke f", map[string]any{"invoke": ok}, 0, []string{`{"a":1}`}, []string{"f/1: attach 30 µs, init 2.00 s (modelled); 1.5 ms measured"}},
+		{"invoke f --log", map[string]any{"invoke": ok}, 0, nil, []string{"START  f\n"}},
+		{"invoke f --format json", map[string]any{"invoke": ok}, 0, []string{`"total_us": 1500`}, nil},
+		{"invoke f", map[string]any{"invoke": failed}, 1, []string{`{"a":1}`}, []string{"function f failed: Unhandled"}},
+		{"invoke none", map[string]any{"invoke": daemon.Failure{Message: "no such function", Usage: true}}, 2, nil, []string{"no such function"}},
+		{"mode f shared", map[string]any{"mode": nil}, 0, []string{"f is shared now."}, nil},
+		{"events", map[string]any{"events": "{\"seq\":1}\n"}, 0, []string{`{"seq":1}`}, nil},
+		{"logs f", map[string]any{"logs/f?follow=false": "said\n"}, 0, []string{"said\n"}, nil},
+		{"logs f -f", map[string]any{"logs/f?follow=true": "said\n"}, 0, []string{"said\n"}, nil},
+		{"list", nil, 0, []string{"lab", "down"}, nil},
+		{"exec vpc-a -- true", nil, 1, nil, []string{"lab lab is down", "enilab up"}},
+		{"shell vpc-a", nil, 1, nil, []string{"lab lab is down"}},
+		{"up --dry-run", nil, 1, nil, []string{"lab lab: down", "enilab up"}},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			caller := newCaller(t)
+			caller.serveLab(t, c.answers)
+			t.Chdir(t.TempDir())
+			caller.call(strings.Fields(c.args)...).want(t, c.code, c.stdout, c.stderr)
+		})
+	}
+}
+
+// Without a daemon the verbs say so, and how to have one again.
+func TestDaemonDown(t *testing.T) {
+	c := newCaller(t)
+	place, err := c.env.roots.Of("lab")
+	if err == nil {
+		err = place.Make()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"inspect", "invoke f", "logs f", "events", "mode f shared"} {
+		t.Run(args, func(t *testing.T) {
+			c.call(strings.Fields(args)...).wantLine(t, 1, "lab lab: its daemon does not run", "enilab up")
+		})
+	}
+	other, err := c.env.roots.Of("other")
+	if err == nil {
+		err = other.Make()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.call("inspect").wantLine(t, 2, "several labs (lab, other)", "--name")
+}
