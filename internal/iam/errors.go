@@ -16,11 +16,14 @@ const (
 	ValidationError         Code = "ValidationError"
 	AccessDenied            Code = "AccessDenied"
 	ServiceFailure          Code = "ServiceFailure"
+	ExpiredToken            Code = "ExpiredToken"
+	InvalidClientTokenID    Code = "InvalidClientTokenId"
 )
 
 // statuses are the HTTP statuses of the codes; 400 for the rest.
 var statuses = map[Code]int{
 	NoSuchEntity: 404, EntityAlreadyExists: 409, DeleteConflict: 409, LimitExceeded: 409, AccessDenied: 403, ServiceFailure: 500,
+	ExpiredToken: 403, InvalidClientTokenID: 403,
 }
 
 // Error is a refusal of the control plane, in IAM's own words.

@@ -26,7 +26,8 @@ type Config struct {
 // Service is the control plane. All methods are safe for concurrent use.
 type Service struct {
 	Config
-	table *state.Table[record]
+	table  *state.Table[record]
+	issuer *issuer
 
 	mu    sync.Mutex // guards all below, and is held while a record is written
 	roles map[string]*role
@@ -50,11 +51,14 @@ type role struct {
 func New(c Config) *Service {
 	c.Account = cmp.Or(c.Account, "123456789012")
 	c.Region = cmp.Or(c.Region, "lab-1")
-	return &Service{Config: c, table: state.TableOf[record](c.State, "roles"), roles: map[string]*role{}}
+	return &Service{Config: c, table: state.TableOf[record](c.State, "roles"), issuer: newIssuer(), roles: map[string]*role{}}
 }
 
 // Restore reads the roles that were kept.
 func (s *Service) Restore() error {
+	if err := s.issuer.restore(s.State); err != nil {
+		return fmt.Errorf("iam: the key of temporary credentials: %w", err)
+	}
 	records, err := s.table.All()
 	if err != nil {
 		return fmt.Errorf("iam: %w", err)
