@@ -19,8 +19,9 @@ var mayImport = map[string][]string{
 	"internal/undo":      {},
 	"internal/spelling":  {},
 	"internal/nstest":    {"internal/netns"},
-	"netlab":             {"internal/netns", "internal/undo"},
-	"nat":                {"netlab", "internal/netns", "internal/undo"},
+	"internal/ruleset":   {},
+	"netlab":             {"internal/ruleset", "internal/netns", "internal/undo"},
+	"nat":                {"netlab", "internal/ruleset", "internal/netns", "internal/undo"},
 	"sandbox":            {"netlab", "internal/netns", "internal/undo"},
 	"internal/events":    {},
 	"internal/labs":      {},
@@ -60,9 +61,10 @@ var mayImport = map[string][]string{
 
 // testsMayImport lists what tests need besides, and nstest.
 var testsMayImport = map[string][]string{
-	"examples":     {"sandbox", "netlab", "internal/netns"}, // they run the functions in it
-	"internal/api": {"nat"},                                 // its test bed has a Hyperplane node
-	"e2e":          {"internal/netns"},
+	"internal/ruleset": {"internal/netns"},
+	"examples":         {"sandbox", "netlab", "internal/netns"}, // they run the functions in it
+	"internal/api":     {"nat"},                                 // its test bed has a Hyperplane node
+	"e2e":              {"internal/netns"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
