@@ -1,15 +1,16 @@
 # Bare `make` prints what there is to make: the text behind each "##".
 
 SHELL := /bin/bash
-PATH  := $(PATH):/usr/sbin:/sbin
+PATH  := $(PATH):/usr/sbin:/sbin:/usr/local/go/bin
 export PATH
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 100000x
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-ZIP      := go run github.com/aws/aws-lambda-go/cmd/build-lambda-zip
+COMPILE  := scripts/compile.sh
+ZIP      := CGO_ENABLED=0 go run -trimpath github.com/aws/aws-lambda-go/cmd/build-lambda-zip
 
-.PHONY: help deps build functions demo test bench lint fuzz clean
+.PHONY: help deps build functions demo test quick bench lint fuzz clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +25,12 @@ test: ## run every test, as root (through sudo) and as an ordinary user, with al
 	@$(MAKE) --no-print-directory build
 	@scripts/test.sh
 
+quick: ## run the pure tests, and one test a package that touches the kernel
+	@scripts/deps.sh test
+	@scripts/test.sh quick
+
 build: functions ## make bin/enilab and the example functions, bin/functions/*.zip
-	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/enilab ./cmd/enilab
+	@$(COMPILE) -ldflags '-X main.version=$(VERSION)' -o bin/enilab ./cmd/enilab
 
 deps: ## install the Debian packages that demo and test need, if they are missing
 	@scripts/deps.sh test
@@ -51,12 +56,12 @@ functions: bin/functions/go.zip bin/functions/echo.zip bin/functions/nodejs.zip 
 functions: $(if $(shell command -v javac),bin/functions/java.zip) # where a JDK is
 
 bin/functions/go.zip: $(wildcard examples/functions/go/*.go) go.mod
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w' -o bin/functions/go/bootstrap ./examples/functions/go
-	$(ZIP) -o $@ bin/functions/go/bootstrap
+	@$(COMPILE) -buildvcs=false -tags lambda.norpc -ldflags '-s -w' -o bin/functions/go/bootstrap ./examples/functions/go
+	@$(ZIP) -o $@ bin/functions/go/bootstrap
 
 bin/functions/echo.zip: examples/functions/echo/main.go go.mod
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o bin/functions/echo/bootstrap ./examples/functions/echo
-	$(ZIP) -o $@ bin/functions/echo/bootstrap
+	@$(COMPILE) -buildvcs=false -ldflags '-s -w' -o bin/functions/echo/bootstrap ./examples/functions/echo
+	@$(ZIP) -o $@ bin/functions/echo/bootstrap
 
 bin/functions/nodejs.zip: from := examples/functions/node
 bin/functions/python.zip: from := examples/functions/python
@@ -66,7 +71,7 @@ bin/functions/python.zip: $(wildcard examples/functions/python/*)
 bin/functions/bash.zip: $(wildcard examples/functions/bash/*)
 bin/functions/nodejs.zip bin/functions/python.zip bin/functions/bash.zip: go.mod
 	@mkdir -p $(@D)
-	cd $(from) && $(ZIP) -o $(CURDIR)/$@ bootstrap $$(find * -type f ! -name bootstrap ! -name '*.md' ! -name '*_test*' ! -name '*.pyc' | sort)
+	@cd $(from) && $(ZIP) -o $(CURDIR)/$@ bootstrap $$(find * -type f ! -name bootstrap ! -name '*.md' ! -name '*_test*' ! -name '*.pyc' | sort)
 
 bin/functions/java.zip: $(wildcard examples/functions/java/*) go.mod
 	@mkdir -p $(@D)/java

@@ -1,44 +1,105 @@
 #!/usr/bin/env bash
-# Runs every test under the race detector: as root, and those that touch the kernel once more without root. What is
-# compiled stays the caller's; only the test programs run as somebody else.
+# Runs the tests, and says at the end what failed, what was skipped and why, and "N passed, N failed, N skipped".
+#
+#   scripts/test.sh          every test under the race detector: as root, those that touch the kernel once more as an
+#                            ordinary user, then the built program from end to end
+#   scripts/test.sh quick    the pure tests and one kernel test a package, without the race detector
+#
+# One failure keeps nothing else from running. What is compiled stays the caller's; only test programs run as somebody else.
+# Exit codes: 0 all passed, 1 something failed, 2 usage.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$(pwd)
 PATH=$PATH:/usr/sbin:/sbin # where iptables is
 
-say() { printf '\n== %s\n' "$*"; }
-tests() { go test -race -count=1 -timeout 10m "$@"; }
+gotestsum=gotest.tools/gotestsum@v1.13.0
 
-say 'vet'
-go vet ./...
+main() {
+  case ${1-all} in
+    all | quick) run "${1-all}" ;;
+    events) shift && "$@" ;; # from gotestsum: prints go test's events
+    total) echo "$((TESTS_TOTAL - TESTS_FAILED - TESTS_SKIPPED)) passed, $((TESTS_FAILED + TESTS_ERRORS)) failed, $TESTS_SKIPPED skipped" ;;
+    *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;;
+  esac
+}
 
-mapfile -t all < <(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep .)
-mapfile -t parts < <(printf '%s\n' "${all[@]}" | grep -v '/e2e\(/\|$\)')
+# run has gotestsum read all events of all groups as one run.
+run() {
+  local status=0
+  say 'vet'
+  go vet ./... || status=1
+  CGO_ENABLED=0 go run -trimpath "$gotestsum" --raw-command --ignore-non-json-output-lines --format pkgname --format-icons text \
+    --hide-summary output --post-run-command "$here/scripts/test.sh total" -- "$here/scripts/test.sh" events "$1" || status=1
+  exit "$status"
+}
 
-root=()
-if [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -v; }; then
-  root=(-exec "$here/scripts/as-root.sh")
-  say 'packages, as root'
-  tests "${root[@]}" "${parts[@]}"
-elif [ -n "${CI-}" ]; then
-  echo 'test: CI must run as root, or with sudo' >&2
-  exit 3
-else
-  say 'packages, as root: skipped, sudo is not to be had'
-fi
+quick() {
+  local parts root=()
+  mapfile -t parts < <(packages_with_tests)
+  if may_be_root; then root=(-exec "$here/scripts/as-root.sh"); fi
+  tests as_is -short "${root[@]}" "${parts[@]}"
+}
 
-if "$here/scripts/as-user.sh" true 2>/dev/null; then
-  say 'packages, as an ordinary user in user namespaces'
-  tests -exec "$here/scripts/as-user.sh" "${parts[@]}"
-else
-  say 'packages, as an ordinary user: skipped, user namespaces are not allowed here'
-fi
+all() {
+  local parts both root=()
+  mapfile -t parts < <(packages_with_tests)
+  mapfile -t both < <(packages_that_ask_who_runs_them)
 
-# Last and alone: these look at the whole machine, where other tests must not be at work.
-export ENILAB_BIN=$here/bin/enilab
-say 'end to end, with bin/enilab, as root and as nobody'
-tests "${root[@]}" enilab/e2e
-say 'end to end, the report in a browser'
-tests enilab/e2e/report
-say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
-go test -count=1 -timeout 20m "${root[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
+  if may_be_root; then
+    root=(-exec "$here/scripts/as-root.sh")
+    say 'packages, as root'
+    tests as_is -race "${root[@]}" "${parts[@]}"
+  elif [ -n "${CI-}" ]; then
+    echo 'test: CI must run as root, or with sudo' >&2
+    exit 3
+  else
+    skip 'packages, as root' 'sudo is not to be had'
+  fi
+
+  if "$here/scripts/as-user.sh" true 2>/dev/null; then
+    say 'packages, as an ordinary user in user namespaces'
+    tests as_user -race -exec "$here/scripts/as-user.sh" "${both[@]}"
+  else
+    skip 'packages, as an ordinary user' 'user namespaces are not allowed here'
+  fi
+
+  # Last and alone: these look at the whole machine, where other tests must not be at work.
+  export ENILAB_BIN=$here/bin/enilab
+  say 'end to end, with bin/enilab, as root and as nobody'
+  tests as_is -race "${root[@]}" enilab/e2e
+  say 'end to end, the report in a browser'
+  tests as_is -race enilab/e2e/report
+  say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
+  tests as_is "${root[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
+}
+
+# tests prints the events of one go test, named by a filter. A failure is in the events.
+tests() {
+  local name=$1
+  shift
+  go test -json -count=1 -timeout 30m "$@" | "$name" || true
+}
+
+as_is() { cat; }
+as_user() { sed -u 's|"Package":"enilab|"Package":"as a user: enilab|'; }
+
+# skip prints the events of a group that cannot run here.
+skip() {
+  printf '{"Action":"run","Package":"enilab","Test":"%s"}\n' "$1"
+  printf '{"Action":"output","Package":"enilab","Test":"%s","Output":"    %s\\n"}\n' "$1" "$2"
+  printf '{"Action":"skip","Package":"enilab","Test":"%s"}\n' "$1"
+}
+
+# packages_with_tests leaves out those that run the built program.
+packages_with_tests() { go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep . | grep -v '/e2e\(/\|$\)'; }
+
+# packages_that_ask_who_runs_them lists those whose tests touch the kernel or look at the user. No others differ without root.
+packages_that_ask_who_runs_them() {
+  grep -rlE --include='*_test.go' 'enilab/internal/nstest|os\.Gete?uid' . | xargs -n1 dirname | sort -u | xargs go list | grep -v '/e2e\(/\|$\)'
+}
+
+may_be_root() { [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -v; }; }
+
+say() { printf '\n== %s\n' "$*" >&2; }
+
+main "$@"

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,9 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NeedRoot skips a test that needs rights over namespaces. CI runs them always.
+// NeedRoot skips a test that needs rights over namespaces. CI runs them always. With -short, only the first one of a
+// test program runs: `make quick` is to show that the kernel side works at all.
 func NeedRoot(tb testing.TB) {
 	tb.Helper()
+	if testing.Short() && !first(tb) {
+		tb.Skip("-short: another kernel test of this package runs")
+	}
 	if os.Geteuid() == 0 {
 		return
 	}
@@ -27,6 +32,23 @@ func NeedRoot(tb testing.TB) {
 		tb.Fatal("CI must run the kernel tests as root")
 	}
 	tb.Skip("needs rights over namespaces: sudo, or go test -exec 'unshare -Urnmpf --mount-proc'")
+}
+
+// short is the one test that runs with -short: a test program is one package.
+var short struct {
+	sync.Mutex
+	name string
+}
+
+// first tells whether tb belongs to the first test that asked.
+func first(tb testing.TB) bool {
+	name, _, _ := strings.Cut(tb.Name(), "/")
+	short.Lock()
+	defer short.Unlock()
+	if short.name == "" {
+		short.name = name
+	}
+	return short.name == name
 }
 
 // Rootless tells whether the machine's ids are out of reach: then environments share uid 0 of a user namespace.
@@ -74,11 +96,15 @@ func NS(tb testing.TB) *netns.NS {
 	return ns
 }
 
-// Eventually polls check until it returns nil, and fails the test with its last error after the time allowed. It is for
-// what the kernel does asynchronously and announces to nobody, such as the end of a namespace.
+// patience bounds a wait for what does not come. It says nothing of how long things take: a machine may be slow.
+const patience = 2 * time.Minute
+
+// Eventually polls check until it returns nil, and fails the test with its last error when that does not happen within
+// two minutes, or longer if more is allowed. It is for what the kernel does asynchronously and announces to nobody, such
+// as the end of a namespace.
 func Eventually(tb testing.TB, allowed time.Duration, check func() error) {
 	tb.Helper()
-	deadline := time.Now().Add(allowed)
+	deadline := time.Now().Add(max(allowed, patience))
 	for {
 		err := check()
 		if err == nil {
