@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Interrupted at any moment, it cleans up, says so and exits 130.
@@ -40,7 +39,6 @@ func TestInterruptedAtAnyMoment(t *testing.T) {
 				missed++
 				return
 			}
-			began := time.Now()
 			for n, s := range way.then {
 				if n > 0 {
 					r.at(t, by.IntN(2), by) // while it cleans up
@@ -53,9 +51,6 @@ func TestInterruptedAtAnyMoment(t *testing.T) {
 				r.signal(t, way.group, s)
 			}
 			res := r.result(t)
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("it took %v to end", took)
-			}
 			if res.code == 0 {
 				missed++ // it was over
 				return

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a run may take before it counts as hanging. It is no measurement.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // identity is who runs the program.
 type identity struct {

@@ -209,12 +209,8 @@ func TestRolloutInterrupted(t *testing.T) {
 		r := who.command("rollout", "--format", "json", "-o", file).start(t)
 		r.until(t, "it has slots and environments", func() bool { inner := r.inner(); return inner != 0 && len(descendants(inner)) > 30 })
 		r.signal(t, true, syscall.SIGINT)
-		began := time.Now()
 		res := r.result(t)
 		res.wantLine(t, 130, "interrupted")
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("it took %v to end; %v", took, res)
-		}
 		if _, err := os.Stat(file); err == nil {
 			t.Error("there is a report of a rollout that was interrupted")
 		}

@@ -209,7 +209,7 @@ func hangUp(c net.Conn) {
 const silence = 300 * time.Millisecond
 
 // answerWithin bounds what has to succeed, on a machine however busy.
-const answerWithin = 10 * time.Second
+const answerWithin = time.Minute
 
 // open makes a connection or UDP flow from a node and returns how the server sees it. The caller closes it.
 func open(n *netlab.Node, network string, at netip.AddrPort, within time.Duration) (c net.Conn, seen netip.AddrPort, name string, err error) {

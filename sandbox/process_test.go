@@ -86,7 +86,7 @@ func (o *output) String() string {
 // await waits until the output contains want.
 func (o *output) await(t *testing.T, want string) {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(2 * time.Minute)
 	for !strings.Contains(o.String(), want) {
 		select {
 		case <-o.written:
@@ -151,7 +151,7 @@ func await(t *testing.T, p *sandbox.Process) sandbox.ExitState {
 	t.Helper()
 	select {
 	case <-p.Done():
-	case <-time.After(60 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the environment does not end")
 	}
 	return p.Exit()

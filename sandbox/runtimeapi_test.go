@@ -52,7 +52,7 @@ func dialRuntimeAPI(tb testing.TB, addr string) *rawClient {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second)) // a test that hangs says where
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute)) // a test that hangs says where
 	return &rawClient{tb, c, bufio.NewReader(c)}
 }
 
@@ -365,7 +365,7 @@ func waitingRuntime(t *testing.T, a *sandbox.RuntimeAPI, addr string) *rawClient
 	c.askNext()
 	select {
 	case <-a.Ready():
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("not ready after next")
 	}
 	return c

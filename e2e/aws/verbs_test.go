@@ -120,7 +120,7 @@ func TestEventsAreLinesOfJSON(t *testing.T) {
 		}
 	}()
 	wanted := []string{"env.started", "env.bound", "eni.created", "function.update"}
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(100 * time.Millisecond) // the first may come before the reader is there
 	defer tick.Stop()
 	for n := 0; ; {

@@ -18,7 +18,7 @@ func TestRulesReachTheKernel(t *testing.T) {
 	at := server.serve(t, 80)
 	expect := func(what string, want bool) {
 		t.Helper()
-		if caller.reaches(at) != want {
+		if caller.reaches(at, want) != want {
 			t.Errorf("%s: reached: %v", what, !want)
 		}
 	}

@@ -56,7 +56,7 @@ func TestNetworksAreRebuilt(t *testing.T) {
 	after := &bed{Service: again}
 	server := after.host(t, vpc, netlab.InterfaceSpec{Subnet: sub, SecurityGroups: []string{web}})
 	caller := after.host(t, vpc, netlab.InterfaceSpec{Subnet: sub, SecurityGroups: []string{web}})
-	if at := server.serve(t, 80); !caller.reaches(at) {
+	if at := server.serve(t, 80); !caller.reaches(at, true) {
 		t.Error("the rules are not what they were")
 	}
 }

@@ -154,7 +154,7 @@ func must(t testing.TB, err error) {
 
 // within bounds a wait that ends at once if all is well.
 func within(t testing.TB, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithTimeout(t.Context(), max(d, 2*time.Minute)) // a hang, and not a slow machine, is to fail
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -185,11 +185,7 @@ func TestModelledENI(t *testing.T) {
 		t.Errorf("active after %v", took)
 	}
 	id := b.HyperplaneENIs()[0].ENI.Node.Name
-	began = time.Now()
-	b.create(t, lambda.CreateFunctionInput{FunctionName: "g", VpcConfig: vpcOf("blue")})
-	if took := time.Since(began); took > 250*time.Millisecond {
-		t.Errorf("with the ENI there, active after %v", took)
-	}
+	b.create(t, lambda.CreateFunctionInput{FunctionName: "g", VpcConfig: vpcOf("blue")}) // takes the ENI that is there
 	_, out := b.ask(t, "g", everything)
 	checkTimeline(t, out.Timeline) // all measured: at invoke nothing is modelled in shared mode
 	for _, f := range []string{"f", "g"} {

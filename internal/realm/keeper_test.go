@@ -73,7 +73,7 @@ func (l *lab) serve() {
 	f, err := tcp.File()
 	must(l.t, err)
 	defer f.Close()
-	must(l.t, l.Start(in(l.t, 10*time.Second), []string{serveArg}, f))
+	must(l.t, l.Start(in(l.t, 2*time.Minute), []string{serveArg}, f))
 	l.addr = tcp.Addr().String()
 }
 
@@ -83,7 +83,7 @@ func (l *lab) say(format string, args ...any) string {
 	c, err := net.DialTimeout("tcp4", l.addr, 5*time.Second)
 	must(l.t, err)
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(15 * time.Second))
+	c.SetDeadline(time.Now().Add(2 * time.Minute))
 	fmt.Fprintf(c, format+"\n", args...)
 	b, err := io.ReadAll(c)
 	must(l.t, err)
@@ -221,12 +221,12 @@ func TestReapOthersSparesThoseNamed(t *testing.T) {
 
 func TestStopEndsAll(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *lab){
-		"stop":   func(t *testing.T, l *lab) { must(t, l.Stop(in(t, 10*time.Second))) },
+		"stop":   func(t *testing.T, l *lab) { must(t, l.Stop(in(t, 2*time.Minute))) },
 		"killed": func(t *testing.T, l *lab) { must(t, syscall.Kill(l.PID(), syscall.SIGKILL)) },
 		"term":   func(t *testing.T, l *lab) { must(t, syscall.Kill(l.PID(), syscall.SIGTERM)) },
 		"stop of a stopped": func(t *testing.T, l *lab) {
 			must(t, syscall.Kill(l.PID(), syscall.SIGSTOP))
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
 			must(t, l.Stop(ctx))
 		},
@@ -251,7 +251,7 @@ func TestStopEndsAll(t *testing.T) {
 				t.Error("its owner counts as dead")
 			}
 			end(t, l)
-			must(t, l.Stop(in(t, 10*time.Second))) // once more, or to wait
+			must(t, l.Stop(in(t, 2*time.Minute))) // once more, or to wait
 			if !l.Lab().Dead() {
 				t.Error("its owner does not count as dead")
 			}
@@ -281,9 +281,9 @@ func TestOneKeeperOnly(t *testing.T) {
 		t.Errorf("where nothing is: %v", err)
 	}
 	for range 2 { // the second finds the socket of the first
-		k, err := realm.StartKeeper(in(t, 10*time.Second), realm.KeeperConfig{Dir: dir, Name: "test"})
+		k, err := realm.StartKeeper(in(t, 2*time.Minute), realm.KeeperConfig{Dir: dir, Name: "test"})
 		must(t, err)
-		if _, err := realm.StartKeeper(in(t, 10*time.Second), realm.KeeperConfig{Dir: dir, Name: "test"}); !errors.Is(err, realm.ErrKeeperAlive) {
+		if _, err := realm.StartKeeper(in(t, 2*time.Minute), realm.KeeperConfig{Dir: dir, Name: "test"}); !errors.Is(err, realm.ErrKeeperAlive) {
 			t.Errorf("a second one: %v", err)
 		}
 		same, err := realm.OpenKeeper(dir)
@@ -420,7 +420,7 @@ func outlives(t *testing.T, who *syscall.Credential) {
 			t.Log(strings.TrimSpace(line))
 		}
 	}
-	must(t, k.Stop(in(t, 10*time.Second)))
+	must(t, k.Stop(in(t, 2*time.Minute)))
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}

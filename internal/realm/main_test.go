@@ -107,7 +107,7 @@ func obey(line string) string {
 			pid, _ := strconv.Atoi(f)
 			keep = append(keep, pid)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		ended, err := realm.ReapOthers(ctx, keep)
 		if err != nil {

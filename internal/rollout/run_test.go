@@ -203,9 +203,9 @@ func TestRunFails(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("seen enough")
 	o.Progress = func(Progress) { cancel(why) }
-	began := time.Now()
-	if _, err := Run(ctx, goal, o); !errors.Is(err, why) || time.Since(began) > o.Hold {
-		t.Errorf("canceled: %v, after %v", err, time.Since(began))
+	o.Hold = time.Hour // the test's own end, if it is not cut short
+	if _, err := Run(ctx, goal, o); !errors.Is(err, why) {
+		t.Errorf("canceled: %v", err)
 	}
 	for f := range o.Functions {
 		must(t, goal.Lambda.DeleteFunction(name(f)))

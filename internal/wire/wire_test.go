@@ -49,7 +49,7 @@ type answer struct {
 
 func send(t testing.TB, r *http.Request) answer {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Minute}
 	res, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func TestFirstNext(t *testing.T) {
 				if name == "next" {
 					t.Error(err)
 				}
-			case <-time.After(5 * time.Second):
+			case <-time.After(2 * time.Minute):
 				t.Error("nothing came")
 			}
 		})
