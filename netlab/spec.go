@@ -30,7 +30,7 @@ type VPCSpec struct {
 type SubnetSpec struct {
 	ID   string       // such as subnet-blue-a
 	CIDR netip.Prefix // IPv4, /16 to /28, inside the VPC's, apart from its siblings
-	AZ   string       // a label; empty means "lab-1a"
+	AZ   string       // a label; empty means "us-east-1a"
 }
 
 // SecurityGroupSpec holds allow rules. They are stateful: replies need no rule.

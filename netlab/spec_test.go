@@ -14,7 +14,7 @@ func sound() VPCSpec {
 		ID: "vpc-blue", CIDR: netip.MustParsePrefix("10.0.0.0/16"),
 		Subnets: []SubnetSpec{
 			{ID: "subnet-app", CIDR: netip.MustParsePrefix("10.0.1.0/24")},
-			{ID: "subnet-data", CIDR: netip.MustParsePrefix("10.0.2.0/28"), AZ: "lab-1b"},
+			{ID: "subnet-data", CIDR: netip.MustParsePrefix("10.0.2.0/28"), AZ: "us-east-1b"},
 		},
 		SecurityGroups: []SecurityGroupSpec{
 			{ID: "sg-app"},

@@ -104,7 +104,7 @@ func (v *VPC) RemoveSubnet(id string) error {
 }
 
 // DefaultAZ is the availability zone of a subnet that names none.
-const DefaultAZ = "lab-1a"
+const DefaultAZ = "us-east-1a"
 
 // Subnet returns the spec of a subnet and how many of its addresses are in use, of how many.
 func (v *VPC) Subnet(id string) (s SubnetSpec, used, capacity int, ok bool) {

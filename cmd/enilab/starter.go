@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,6 +123,7 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 		wanted = *s.settings
 	}
 	wanted.Listen = info.Settings.Listen
+	wanted.Region = cmp.Or(wanted.Region, info.Settings.Region)
 	if wanted.VerifySignatures == nil {
 		wanted.VerifySignatures = info.Settings.VerifySignatures
 	}

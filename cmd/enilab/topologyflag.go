@@ -16,7 +16,10 @@ import (
 )
 
 // topologyFlag says which topology is meant.
-type topologyFlag struct{ path string }
+type topologyFlag struct {
+	path   string
+	region string // that of a topology which names none; empty means its default
+}
 
 func (f *topologyFlag) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.path, "topology", "t", "", "a *"+topology.Suffix+" file, a directory with one, or - for standard input (default: the one in the working directory)")
@@ -63,7 +66,7 @@ func (f *topologyFlag) load(stdin io.Reader) (*declared, error) {
 	if d.dir, err = filepath.Abs(filepath.Dir(path)); err != nil { // of "-" it is the working directory
 		return nil, err
 	}
-	if d.Topology, err = topology.Read(filepath.Join(filepath.Dir(path), filepath.Base(d.file)), bytes.NewReader(d.text)); err != nil {
+	if d.Topology, err = topology.Read(f.region, filepath.Join(filepath.Dir(path), filepath.Base(d.file)), bytes.NewReader(d.text)); err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
 	return d, nil

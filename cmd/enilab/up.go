@@ -14,6 +14,7 @@ import (
 	"enilab/internal/daemon"
 	"enilab/internal/labs"
 	"enilab/internal/realm"
+	"enilab/internal/topology"
 
 	"github.com/spf13/cobra"
 )
@@ -49,6 +50,7 @@ daemon was killed, or the machine restarted, bring the same lab back.`,
 	f.topologyFlag.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "", "the lab's name (default: the topology's)")
+	flags.StringVar(&f.region, "region", "", "the lab's Region, if the topology names none (default "+daemon.DefaultRegion+", or the one that the lab has)")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:4566", "address of the AWS API, in the host's network; port 0 takes any")
 	flags.StringVar(&f.store, "store", s.env.functions, "directory of the function store, if the topology names none")
 	flags.StringVar(&f.model, "model", "none", "aws: apply the delays of AWS's control plane, as modelled spans")
@@ -65,7 +67,7 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	address, err := f.check()
+	address, err := f.check(d)
 	if err != nil {
 		return err
 	}
@@ -151,10 +153,18 @@ func (f *upFlags) place(d *declared) (labs.Place, error) {
 	return p, nil
 }
 
-// check looks at the flags that no topology has.
-func (f *upFlags) check() (address netip.AddrPort, err error) {
+// check looks at the flags alone, and beside the topology.
+func (f *upFlags) check(d *declared) (address netip.AddrPort, err error) {
 	if address, err = netip.ParseAddrPort(f.listen); err != nil {
 		return address, usage("--listen %q: give an address and a port, such as 127.0.0.1:4566", f.listen)
+	}
+	if f.changed("region") {
+		if !topology.IsRegion(f.region) {
+			return address, usage("--region %q: a Region is named like us-east-1 or eu-central-1", f.region)
+		}
+		if d != nil && d.NamesRegion() && d.Region != f.region {
+			return address, usage("--region %s: %s says region: %s", f.region, d.file, d.Region)
+		}
 	}
 	if f.model != "none" && f.model != "aws" {
 		return address, usage("--model %q: give one of [none aws]", f.model)

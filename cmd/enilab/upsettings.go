@@ -11,6 +11,9 @@ import (
 
 // overlay puts what the flags say over settings.
 func (f *upFlags) overlay(to *daemon.Settings) error {
+	if f.changed("region") {
+		to.Region = f.region
+	}
 	if f.changed("model") {
 		to.Model.AWS = f.model == "aws"
 	}
@@ -46,13 +49,17 @@ func (f *upFlags) settings(d *declared) (daemon.Settings, error) {
 		d = &declared{Topology: empty}
 		d.Store = f.store
 	}
+	region := "" // the lab's, if it has one already
+	if d.NamesRegion() {
+		region = d.Region
+	}
 	store, err := filepath.Abs(d.Store)
 	if err != nil {
 		return daemon.Settings{}, err
 	}
 	q := d.Quotas
 	settings := daemon.Settings{
-		Region: d.Region, Account: d.Account, Workers: d.Workers, Internet: d.Internet, Store: store,
+		Region: region, Account: d.Account, Workers: d.Workers, Internet: d.Internet, Store: store,
 		SharedPool: d.Pool.Shared, LegacyPool: d.Pool.Legacy, Listen: f.listen,
 		Model: lambda.Model{AWS: d.Model == "aws", Scale: d.TimeScale},
 		Quotas: lambda.Quotas{

@@ -123,7 +123,7 @@ func (l *lab) up() {
 		l.t.Errorf("it listened on %s and now does on %s", before.Listen, l.Listen)
 	}
 	c := aws.Config{
-		Region: "lab-1", BaseEndpoint: aws.String("http://" + l.Listen), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String("http://" + l.Listen), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), HTTPClient: wholeBody{new(http.Transport)},
 	}
 	l.clients = clients{lambda.NewFromConfig(c), ec2.NewFromConfig(c), iam.NewFromConfig(c), sts.NewFromConfig(c)}

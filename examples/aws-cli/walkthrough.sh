@@ -9,7 +9,7 @@ set -euo pipefail
 
 zip=${1:?"give the function's code, such as bin/functions/go.zip"}
 endpoint=${AWS_ENDPOINT_URL:-http://127.0.0.1:4566}
-export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=lab-1 AWS_PAGER='' AWS_EC2_METADATA_DISABLED=true
+export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 AWS_PAGER='' AWS_EC2_METADATA_DISABLED=true
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

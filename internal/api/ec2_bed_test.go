@@ -38,14 +38,14 @@ func newRegion(t testing.TB) *region {
 		}
 	})
 	c := Config{EC2: ec2.New(ec2.Config{Network: lab}), IAM: iam.New(iam.Config{})}
-	server := wire.New(wire.Config{Region: "lab-1"})
+	server := wire.New(wire.Config{Region: "us-east-1"})
 	registerEC2(server, c)
 	registerIAM(server, c)
 	registerSTS(server, c)
 	front := httptest.NewServer(server)
 	t.Cleanup(front.Close)
 	return &region{t, lab, aws.Config{
-		Region: "lab-1", BaseEndpoint: aws.String(front.URL), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String(front.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""),
 		HTTPClient:  wiretest.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}}

@@ -23,7 +23,7 @@ func TestNetworkInterfaces(t *testing.T) {
 	equal(t, "token", *made.ClientToken, "token")
 	i := made.NetworkInterface
 	equal(t, "address", *i.PrivateIpAddress+" "+*i.PrivateIpAddresses[0].PrivateIpAddress, "10.0.1.77 10.0.1.77")
-	equal(t, "where", *i.SubnetId+" "+*i.VpcId+" "+*i.AvailabilityZone, sub+" "+vpc+" lab-1a")
+	equal(t, "where", *i.SubnetId+" "+*i.VpcId+" "+*i.AvailabilityZone, sub+" "+vpc+" us-east-1a")
 	equal(t, "status", i.Status, types.NetworkInterfaceStatusAvailable)
 	equal(t, "type", i.InterfaceType, types.NetworkInterfaceTypeInterface)
 	equal(t, "group", *i.Groups[0].GroupId+" "+*i.Groups[0].GroupName, group+" web")

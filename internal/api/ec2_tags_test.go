@@ -42,16 +42,16 @@ func TestZonesRegionsAndAccount(t *testing.T) {
 	r := newRegion(t)
 	c, ctx := r.ec2(), t.Context()
 	zones := answer(c.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{}))(t).AvailabilityZones
-	equal(t, "zones", len(zones), 3)
-	equal(t, "first", *zones[0].ZoneName+" "+*zones[0].ZoneId+" "+string(zones[0].State)+" "+*zones[0].ZoneType, "lab-1a lab1-az1 available availability-zone")
-	byID := answer(c.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{ZoneIds: []string{"lab1-az3"}}))(t).AvailabilityZones
+	equal(t, "zones", len(zones), 6)
+	equal(t, "first", *zones[0].ZoneName+" "+*zones[0].ZoneId+" "+string(zones[0].State)+" "+*zones[0].ZoneType, "us-east-1a use1-az1 available availability-zone")
+	byID := answer(c.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{ZoneIds: []string{"use1-az3"}}))(t).AvailabilityZones
 	equal(t, "by id", len(byID), 1)
-	equal(t, "third", *byID[0].ZoneName, "lab-1c")
+	equal(t, "third", *byID[0].ZoneName, "us-east-1c")
 	refused(c.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{ZoneIds: []string{"x"}}))(t, "InvalidParameterValue")
 
 	regions := answer(c.DescribeRegions(ctx, &ec2.DescribeRegionsInput{AllRegions: aws.Bool(true)}))(t).Regions
 	equal(t, "regions", len(regions), 1)
-	equal(t, "region", *regions[0].RegionName+" "+*regions[0].Endpoint, "lab-1 ec2.lab-1.amazonaws.com")
+	equal(t, "region", *regions[0].RegionName+" "+*regions[0].Endpoint, "us-east-1 ec2.us-east-1.amazonaws.com")
 
 	attributes := answer(c.DescribeAccountAttributes(ctx, &ec2.DescribeAccountAttributesInput{AttributeNames: []types.AccountAttributeName{"default-vpc"}}))(t).AccountAttributes
 	equal(t, "attributes", len(attributes), 1)

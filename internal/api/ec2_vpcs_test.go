@@ -68,11 +68,11 @@ func TestSubnets(t *testing.T) {
 	c, ctx := r.ec2(), t.Context()
 	vpc := r.vpc("10.0.0.0/16")
 	s := answer(c.CreateSubnet(ctx, &ec2.CreateSubnetInput{
-		VpcId: &vpc, CidrBlock: aws.String("10.0.1.0/24"), AvailabilityZone: aws.String("lab-1b"), TagSpecifications: named("subnet", "b"),
+		VpcId: &vpc, CidrBlock: aws.String("10.0.1.0/24"), AvailabilityZone: aws.String("us-east-1b"), TagSpecifications: named("subnet", "b"),
 	}))(t).Subnet
 	equal(t, "free", *s.AvailableIpAddressCount, 251)
-	equal(t, "zone", *s.AvailabilityZone+" "+*s.AvailabilityZoneId, "lab-1b lab1-az2")
-	equal(t, "arn", *s.SubnetArn, "arn:aws:ec2:lab-1:123456789012:subnet/"+*s.SubnetId)
+	equal(t, "zone", *s.AvailabilityZone+" "+*s.AvailabilityZoneId, "us-east-1b use1-az2")
+	equal(t, "arn", *s.SubnetArn, "arn:aws:ec2:us-east-1:123456789012:subnet/"+*s.SubnetId)
 	equal(t, "public address", *s.MapPublicIpOnLaunch, false)
 	equal(t, "tag", *s.Tags[0].Value, "b")
 
@@ -89,7 +89,7 @@ func TestSubnets(t *testing.T) {
 	}
 	equal(t, "pages", count, 2)
 	equal(t, "not listed", len(want), 0)
-	equal(t, "by zone", len(answer(c.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filter("availability-zone", "lab-1b")}))(t).Subnets), 1)
+	equal(t, "by zone", len(answer(c.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filter("availability-zone", "us-east-1b")}))(t).Subnets), 1)
 
 	refused(c.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{MaxResults: aws.Int32(2)}))(t, "InvalidParameterValue")
 	refused(c.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filter("colour", "red")}))(t, "InvalidParameterValue")

@@ -102,7 +102,7 @@ func newFunctions(t testing.TB) *functions {
 	front := httptest.NewServer(New(Config{Lambda: l, EC2: ec2.New(ec2.Config{Network: lab}), IAM: roles}))
 	t.Cleanup(front.Close)
 	c := aws.Config{
-		Region: "lab-1", BaseEndpoint: aws.String(front.URL), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String(front.URL), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""),
 		HTTPClient:  wiretest.Client{Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}},
 	}

@@ -72,9 +72,9 @@ func TestInvoke(t *testing.T) {
 		"long context":      {input{ClientContext: encode(`"` + strings.Repeat("x", 2700) + `"`)}, complaint{content, 400, "at most 3583 bytes"}},
 		"type":              {input{InvocationType: "Maybe"}, complaint{"ValidationException", 400, "Value 'Maybe' at 'invocationType'"}},
 		"too large, later":  {input{Payload: make([]byte, 1<<20+1), InvocationType: types.InvocationTypeEvent}, complaint{"RequestTooLargeException", 413, "too large for the Event invocation type"}},
-		"no such function":  {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "Function not found: arn:aws:lambda:lab-1:123456789012:function:g"}},
+		"no such function":  {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "Function not found: arn:aws:lambda:us-east-1:123456789012:function:g"}},
 		"no such version":   {input{Qualifier: aws.String("2")}, complaint{notFound, 404, "function:f:2"}},
-		"another account":   {input{FunctionName: aws.String("arn:aws:lambda:lab-1:210987654321:function:f")}, complaint{notFound, 404, ""}},
+		"another account":   {input{FunctionName: aws.String("arn:aws:lambda:us-east-1:210987654321:function:f")}, complaint{notFound, 404, ""}},
 		"another qualifier": {input{FunctionName: aws.String("f:1"), Qualifier: aws.String("2")}, complaint{invalid, 400, "The derived qualifier from the function name does not match the specified qualifier."}},
 	} {
 		if c.in.FunctionName == nil {

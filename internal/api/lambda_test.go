@@ -43,7 +43,7 @@ func TestCreateFunction(t *testing.T) {
 	made := answer(f.lambda.CreateFunction(ctx, in))(t)
 	equal(t, "state", made.State, types.StatePending)
 	equal(t, "reason", made.StateReasonCode, types.StateReasonCodeCreating)
-	equal(t, "arn", *made.FunctionArn, "arn:aws:lambda:lab-1:123456789012:function:f")
+	equal(t, "arn", *made.FunctionArn, "arn:aws:lambda:us-east-1:123456789012:function:f")
 	equal(t, "version", *made.Version, "$LATEST")
 	equal(t, "code", made.CodeSize, int64(len(in.Code.ZipFile)))
 	f.active("f")
@@ -67,7 +67,7 @@ func TestCreateFunction(t *testing.T) {
 	stored := f.input("stored")
 	stored.Code, stored.Publish = &types.FunctionCode{S3Bucket: aws.String("any"), S3Key: aws.String("code.zip")}, true
 	one := answer(f.lambda.CreateFunction(ctx, stored))(t)
-	equal(t, "version", *one.FunctionArn, "arn:aws:lambda:lab-1:123456789012:function:stored:1")
+	equal(t, "version", *one.FunctionArn, "arn:aws:lambda:us-east-1:123456789012:function:stored:1")
 	equal(t, "hash", *one.CodeSha256, *made.CodeSha256)
 	f.active("stored:1")
 	equal(t, "answer", f.says("stored:1"), "1  none")
@@ -79,12 +79,12 @@ func TestCreateFunction(t *testing.T) {
 	q := &awslambda.GetFunctionConfigurationInput{FunctionName: aws.String("stored"), Qualifier: aws.String("1")}
 	equal(t, "by qualifier", *answer(f.lambda.GetFunctionConfiguration(ctx, q))(t).Version, "1")
 	q.Qualifier = aws.String("2")
-	complaint{notFound, 404, "Function not found: arn:aws:lambda:lab-1:123456789012:function:stored:2"}.is(t, "no such version", failed(t, f.lambda.GetFunctionConfiguration, q))
+	complaint{notFound, 404, "Function not found: arn:aws:lambda:us-east-1:123456789012:function:stored:2"}.is(t, "no such version", failed(t, f.lambda.GetFunctionConfiguration, q))
 
 	answer(f.lambda.DeleteFunction(ctx, &awslambda.DeleteFunctionInput{FunctionName: q.FunctionName, Qualifier: aws.String("1")}))(t)
 	for _, name := range []string{"stored", "f"} {
 		answer(f.lambda.DeleteFunction(ctx, &awslambda.DeleteFunctionInput{FunctionName: &name}))(t)
-		complaint{notFound, 404, "Function not found: arn:aws:lambda:lab-1:123456789012:function:" + name}.is(t, "deleted", failed(t, f.lambda.GetFunction, &awslambda.GetFunctionInput{FunctionName: &name}))
+		complaint{notFound, 404, "Function not found: arn:aws:lambda:us-east-1:123456789012:function:" + name}.is(t, "deleted", failed(t, f.lambda.GetFunction, &awslambda.GetFunctionInput{FunctionName: &name}))
 		complaint{notFound, 404, ""}.is(t, "deleted twice", failed(t, f.lambda.DeleteFunction, &awslambda.DeleteFunctionInput{FunctionName: &name}))
 	}
 }
@@ -155,7 +155,7 @@ func TestCreateFunctionRefuses(t *testing.T) {
 	}
 	res, text := f.raw("GET", "/2015-03-31/functions/none", "")
 	equal(t, "error", fmt.Sprintln(res.StatusCode, res.Header.Get("X-Amzn-ErrorType"), res.Header.Get("Content-Type")), "404 ResourceNotFoundException application/json\n")
-	equal(t, "body", text, `{"Type":"User","Message":"Function not found: arn:aws:lambda:lab-1:123456789012:function:none","message":"Function not found: arn:aws:lambda:lab-1:123456789012:function:none"}`)
+	equal(t, "body", text, `{"Type":"User","Message":"Function not found: arn:aws:lambda:us-east-1:123456789012:function:none","message":"Function not found: arn:aws:lambda:us-east-1:123456789012:function:none"}`)
 	equal(t, "request id", len(res.Header.Get("X-Amzn-RequestId")), 36)
 	complaint{"UnknownOperationException", 404, ""}.is(t, "an operation that the lab has not", failed(t, f.lambda.CreateAlias, &awslambda.CreateAliasInput{
 		FunctionName: aws.String("taken"), Name: aws.String("a"), FunctionVersion: aws.String("1"),

@@ -50,7 +50,7 @@ type usageError struct{ error }
 func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied)) error {
 	d.applying.Lock()
 	defer d.applying.Unlock()
-	t, err := topology.Parse(filepath.Join(in.Dir, filepath.Base(in.File)), in.Topology)
+	t, err := topology.ParseIn(d.settings.Region, filepath.Join(in.Dir, filepath.Base(in.File)), in.Topology)
 	if err != nil {
 		return usageError{err}
 	}

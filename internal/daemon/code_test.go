@@ -50,7 +50,7 @@ func TestADirectoryIsTheSameArchiveEveryTime(t *testing.T) {
 }
 
 func TestSettingsThatNeedANewLab(t *testing.T) {
-	a := Settings{Region: "lab-1", Workers: 1, SharedPool: 8}
+	a := Settings{Region: "us-east-1", Workers: 1, SharedPool: 8}
 	b := a
 	if d, fixed := b.Difference(a); d != "" || fixed {
 		t.Errorf("the same: %q %t", d, fixed)

@@ -11,7 +11,7 @@ import (
 
 // Settings are what a lab is made with. They are kept, and a daemon that is started without any uses the former ones.
 type Settings struct {
-	Region           string        `json:"region"`
+	Region           string        `json:"region"` // empty: as before, and DefaultRegion at first
 	Account          string        `json:"account"`
 	Workers          int           `json:"workers"`
 	Internet         bool          `json:"internet"`

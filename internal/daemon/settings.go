@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,10 @@ import (
 
 	"enilab/internal/state"
 )
+
+// DefaultRegion is that of a lab for which nobody named another: the one that AWS's own tools and examples fall back on.
+// A lab keeps the Region that it was made with, so one of a former version stays in lab-1.
+const DefaultRegion = "us-east-1"
 
 // Difference says in which settings s differs from what a lab has; empty if in none. If one of them is fixed, the lab
 // must go down before it can change, because the kernel's objects are made after it.
@@ -45,6 +50,7 @@ func (d *Daemon) loadSettings() error {
 		return nil
 	}
 	d.settings = *d.Config.Settings
+	d.settings.Region = cmp.Or(d.settings.Region, kept.Region, DefaultRegion)
 	if d.settings.VerifySignatures == nil {
 		d.settings.VerifySignatures = kept.VerifySignatures
 	}

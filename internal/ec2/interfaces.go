@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"enilab/netlab"
 )
@@ -123,7 +122,7 @@ func (s *Service) showInterface(vpc string, i *netlab.Interface) NetworkInterfac
 	v := NetworkInterface{
 		NetworkInterfaceID: i.ID, SubnetID: i.Subnet.ID, VpcID: vpc, AvailabilityZone: i.Subnet.AZ, Description: i.Description,
 		OwnerID: s.Account, Status: "available", MACAddress: i.MAC.String(), PrivateIPAddress: i.Address, SourceDestCheck: true,
-		PrivateDNSName: "ip-" + strings.ReplaceAll(i.Address.String(), ".", "-") + "." + s.Region + ".compute.internal",
+		PrivateDNSName: s.privateDNSName(i.Address),
 		InterfaceType:  i.Type, Tags: s.tags.all[i.ID], Declared: s.interfaces.all[i.ID].Declared,
 	}
 	for _, g := range i.Groups {

@@ -19,8 +19,8 @@ type Config struct {
 	State   *state.DB   // what the networks are, for the next start; nil: nothing is kept
 	Events  *events.Bus // nil: nobody is told
 	Account string      // empty means "123456789012"
-	Region  string      // empty means "lab-1"
-	AZs     []string    // availability zones; nil means the Region's a, b and c
+	Region  string      // empty means "us-east-1"
+	AZs     []string    // availability zones; nil means the Region's a to f, as topologies have them
 	Quotas  Quotas
 }
 
@@ -61,9 +61,11 @@ type Service struct {
 // New starts a control plane without networks.
 func New(c Config) *Service {
 	c.Account = cmp.Or(c.Account, "123456789012")
-	c.Region = cmp.Or(c.Region, "lab-1")
+	c.Region = cmp.Or(c.Region, "us-east-1")
 	if c.AZs == nil {
-		c.AZs = []string{c.Region + "a", c.Region + "b", c.Region + "c"}
+		for letter := 'a'; letter <= 'f'; letter++ {
+			c.AZs = append(c.AZs, c.Region+string(letter))
+		}
 	}
 	c.Quotas.VPCs = cmp.Or(c.Quotas.VPCs, defaultVPCs)
 	c.Quotas.SubnetsPerVPC = cmp.Or(c.Quotas.SubnetsPerVPC, defaultSubnetsPerVPC)

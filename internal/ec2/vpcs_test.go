@@ -86,8 +86,8 @@ func TestVPCsThatCannotBe(t *testing.T) {
 func TestSubnets(t *testing.T) {
 	b := newBed(t)
 	vpc := b.vpc(t, "10.0.0.0/16")
-	sub := get(b.CreateSubnet(ec2.CreateSubnetInput{VpcID: vpc, CidrBlock: "10.0.1.0/28", AvailabilityZone: "lab-1b", Tags: map[string]string{"Name": "a"}}))(t)
-	if sub.AvailableIPAddressCount != 11 || sub.AvailabilityZoneID != "lab1-az2" || sub.Tags["Name"] != "a" {
+	sub := get(b.CreateSubnet(ec2.CreateSubnetInput{VpcID: vpc, CidrBlock: "10.0.1.0/28", AvailabilityZone: "us-east-1b", Tags: map[string]string{"Name": "a"}}))(t)
+	if sub.AvailableIPAddressCount != 11 || sub.AvailabilityZoneID != "use1-az2" || sub.Tags["Name"] != "a" {
 		t.Errorf("%+v", sub)
 	}
 	for _, tt := range []struct {
@@ -100,7 +100,7 @@ func TestSubnets(t *testing.T) {
 		{ec2.CreateSubnetInput{VpcID: vpc, CidrBlock: "10.1.1.0/24"}, ec2.InvalidSubnetRange},
 		{ec2.CreateSubnetInput{VpcID: vpc, CidrBlock: "10.0.1.0/30"}, ec2.InvalidSubnetRange},
 		{ec2.CreateSubnetInput{VpcID: vpc, CidrBlock: "10.0.2.0/24", AvailabilityZone: "eu-1a"}, ec2.InvalidParameterValue},
-		{ec2.CreateSubnetInput{VpcID: vpc, CidrBlock: "10.0.2.0/24", AvailabilityZone: "lab-1a", AvailabilityZoneID: "lab1-az1"}, ec2.InvalidParameterCombination},
+		{ec2.CreateSubnetInput{VpcID: vpc, CidrBlock: "10.0.2.0/24", AvailabilityZone: "us-east-1a", AvailabilityZoneID: "use1-az1"}, ec2.InvalidParameterCombination},
 	} {
 		_, err := b.CreateSubnet(tt.in)
 		wantCode(t, err, tt.code)
@@ -182,7 +182,7 @@ func TestVpcAttributesAndTags(t *testing.T) {
 func TestZones(t *testing.T) {
 	s := ec2.New(ec2.Config{Network: netlab.NewLab(), Region: "eu-central-1"})
 	zones := get(s.DescribeAvailabilityZones(where("state", "available")))(t)
-	if len(zones.Items) != 3 || zones.Items[2] != (ec2.AvailabilityZone{ZoneName: "eu-central-1c", ZoneID: "eucentral1-az3", RegionName: "eu-central-1"}) {
+	if len(zones.Items) != 6 || zones.Items[2] != (ec2.AvailabilityZone{ZoneName: "eu-central-1c", ZoneID: "euc1-az3", RegionName: "eu-central-1"}) {
 		t.Errorf("%+v", zones.Items)
 	}
 	_, err := s.DescribeAvailabilityZones(ec2.Query{IDs: []string{"x"}})

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,9 +45,27 @@ func (s *Service) DescribeAvailabilityZones(q Query) (Page[AvailabilityZone], er
 	return describe(zoneKind(), all, q)
 }
 
-// zoneID is a zone's name in all accounts, such as lab1-az1 of lab-1a.
+// zoneID is a zone's name in all accounts, such as use1-az1 of us-east-1a.
 func (s *Service) zoneID(name string) string {
-	return fmt.Sprintf("%s-az%d", strings.ReplaceAll(s.Region, "-", ""), slices.Index(s.AZs, name)+1)
+	return fmt.Sprintf("%s-az%d", shortRegion(s.Region), slices.Index(s.AZs, name)+1)
+}
+
+// shortRegion is a Region as the ids of its zones begin: use1 for us-east-1, apne1 for ap-northeast-1.
+// https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html
+func shortRegion(region string) string {
+	short := strings.NewReplacer("-gov", "g", "-iso", "i", "northeast", "ne", "northwest", "nw", "southeast", "se", "southwest", "sw",
+		"north", "n", "south", "s", "east", "e", "west", "w", "central", "c")
+	return strings.ReplaceAll(short.Replace(region), "-", "")
+}
+
+// privateDNSName is the name of an address: in us-east-1 it has no Region.
+// https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html#vpc-dns-hostnames
+func (s *Service) privateDNSName(a netip.Addr) string {
+	domain := s.Region + ".compute.internal"
+	if s.Region == "us-east-1" {
+		domain = "ec2.internal"
+	}
+	return "ip-" + strings.ReplaceAll(a.String(), ".", "-") + "." + domain
 }
 
 // Region is a Region as DescribeRegions shows it.

@@ -23,7 +23,7 @@ func (s *Service) RoleExists(role string) error {
 // "ec2:CreateNetworkInterface". The error names those that it may not, in Lambda's words.
 //
 // An action that can be limited to resources is asked for all of their kind in this account and Region, such as
-// arn:aws:ec2:lab-1:123456789012:network-interface/*, and a policy's resource covers that if its pattern does. Any other
+// arn:aws:ec2:us-east-1:123456789012:network-interface/*, and a policy's resource covers that if its pattern does. Any other
 // is asked for "*". So a Deny for one interface alone does not count.
 func (s *Service) Allowed(role string, actions ...string) error {
 	r, err := s.byARN(role)

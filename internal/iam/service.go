@@ -18,7 +18,7 @@ import (
 // Config is what the control plane works with. It owns none of it.
 type Config struct {
 	Account string      // empty means "123456789012"
-	Region  string      // of the resources that roles are asked about; empty means "lab-1"
+	Region  string      // of the resources that roles are asked about; empty means "us-east-1"
 	State   *state.DB   // what the roles are, for the next start; nil: nothing is kept
 	Events  *events.Bus // nil: nobody is told
 }
@@ -50,7 +50,7 @@ type role struct {
 // New starts a control plane without roles.
 func New(c Config) *Service {
 	c.Account = cmp.Or(c.Account, "123456789012")
-	c.Region = cmp.Or(c.Region, "lab-1")
+	c.Region = cmp.Or(c.Region, "us-east-1")
 	return &Service{Config: c, table: state.TableOf[record](c.State, "roles"), issuer: newIssuer(), roles: map[string]*role{}}
 }
 

@@ -186,7 +186,7 @@ func TestFunctionDescribesItself(t *testing.T) {
 	b.create(t, lambda.CreateFunctionInput{FunctionName: "a"})
 	c, err := b.GetFunctionConfiguration("f")
 	must(t, err)
-	if c.FunctionARN != "arn:aws:lambda:lab-1:123456789012:function:f" || c.Version != "$LATEST" || c.Handler != "bootstrap" || c.MemorySize != 256 ||
+	if c.FunctionARN != "arn:aws:lambda:us-east-1:123456789012:function:f" || c.Version != "$LATEST" || c.Handler != "bootstrap" || c.MemorySize != 256 ||
 		c.Mode != lambda.Shared || c.State != lambda.Active || c.StateReasonCode != "" || c.CodeSize != int64(len(in.ZipFile)) || len(c.CodeSha256) != 44 ||
 		c.VpcConfig.VpcID != "vpc-blue" || !slices.Equal(c.VpcConfig.SubnetIDs, []string{subnet}) || c.Environment["COLOUR"] != "blue" {
 		t.Errorf("%+v", c)
@@ -200,7 +200,7 @@ func TestFunctionDescribesItself(t *testing.T) {
 	}
 	a, _ := b.ask(t, c.FunctionARN, event{"do": "env"})
 	want := map[string]string{
-		"COLOUR": "blue", "TZ": "CET", "_HANDLER": "bootstrap", "AWS_REGION": "lab-1", "AWS_DEFAULT_REGION": "lab-1",
+		"COLOUR": "blue", "TZ": "CET", "_HANDLER": "bootstrap", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
 		"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
 		"AWS_LAMBDA_RUNTIME_API": sandbox.RuntimeAPIAddress.String(), "LAMBDA_TASK_ROOT": "/var/task", "LANG": "en_US.UTF-8",
 	}
@@ -253,7 +253,7 @@ func TestStates(t *testing.T) {
 	if a, _ := b.ask(t, "f", everything); a.Tenant != "blue" {
 		t.Errorf("during the update %q answers, want blue", a.Tenant)
 	}
-	refused(t, update(vpcOf("blue")), lambda.ResourceConflict, 409, "An update is in progress for resource: arn:aws:lambda:lab-1:123456789012:function:f")
+	refused(t, update(vpcOf("blue")), lambda.ResourceConflict, 409, "An update is in progress for resource: arn:aws:lambda:us-east-1:123456789012:function:f")
 	refused(t, code(), lambda.ResourceConflict, 409, "An update is in progress")
 	release()
 	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))

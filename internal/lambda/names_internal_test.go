@@ -3,20 +3,20 @@ package lambda
 import "testing"
 
 func TestNames(t *testing.T) {
-	s := &Service{Config: Config{Region: "lab-1", Account: "123456789012"}}
+	s := &Service{Config: Config{Region: "us-east-1", Account: "123456789012"}}
 	for name, want := range map[string][2]string{
 		"f":                         {"f", ""},
 		"f:1":                       {"f", "1"},
 		"f:$LATEST":                 {"f", "$LATEST"},
 		"123456789012:function:f":   {"f", ""},
 		"123456789012:function:f:7": {"f", "7"},
-		"arn:aws:lambda:lab-1:123456789012:function:f":      {"f", ""},
-		"arn:aws:lambda:lab-1:123456789012:function:f:":     {"f", ""},
-		"arn:aws:lambda:lab-1:123456789012:function:f:live": {"f", "live"},
-		"arn:aws:lambda:lab-2:123456789012:function:f":      {},
-		"arn:aws:lambda:lab-1:210987654321:function:f":      {},
-		"210987654321:function:f":                           {},
-		"":                                                  {"", ""},
+		"arn:aws:lambda:us-east-1:123456789012:function:f":      {"f", ""},
+		"arn:aws:lambda:us-east-1:123456789012:function:f:":     {"f", ""},
+		"arn:aws:lambda:us-east-1:123456789012:function:f:live": {"f", "live"},
+		"arn:aws:lambda:lab-2:123456789012:function:f":          {},
+		"arn:aws:lambda:us-east-1:210987654321:function:f":      {},
+		"210987654321:function:f":                               {},
+		"":                                                      {"", ""},
 	} {
 		function, qualifier, err := s.parse(name)
 		if got := [2]string{function, qualifier}; got != want || (err != nil) != (want[0] == "" && name != "") {
@@ -24,7 +24,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ name, qualifier, want string }{
-		{"f", "", "f"}, {"f", "1", "f:1"}, {"f:1", "1", "f:1"}, {"f:1", "2", ""}, {"arn:aws:lambda:lab-1:123456789012:function:f", "$LATEST", "arn:aws:lambda:lab-1:123456789012:function:f:$LATEST"},
+		{"f", "", "f"}, {"f", "1", "f:1"}, {"f:1", "1", "f:1"}, {"f:1", "2", ""}, {"arn:aws:lambda:us-east-1:123456789012:function:f", "$LATEST", "arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST"},
 	} {
 		if got, err := Qualify(c.name, c.qualifier); got != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%q with %q is %q, %v; want %q", c.name, c.qualifier, got, err, c.want)

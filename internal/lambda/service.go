@@ -34,7 +34,7 @@ type Config struct {
 	Cgroups    *sandbox.Cgroups      // nil: environments have no control groups
 	FirstUID   uint32                // environments run as this user id and the 16 million after it; zero: as the lab's own
 	Account    string                // zero means "123456789012"
-	Region     string                // empty means "lab-1"
+	Region     string                // empty means "us-east-1"
 	InitTime   time.Duration         // for a runtime to ask for its first event; zero means 10 s, as on AWS
 	KeepIdle   time.Duration         // how long an environment waits for its next event; zero means 10 min, negative for ever
 	Quotas     Quotas
@@ -93,7 +93,7 @@ type Service struct {
 // New starts a control plane without functions.
 func New(c Config) *Service {
 	c.Account = cmp.Or(c.Account, "123456789012")
-	c.Region = cmp.Or(c.Region, "lab-1")
+	c.Region = cmp.Or(c.Region, "us-east-1")
 	c.InitTime = cmp.Or(c.InitTime, initTime)
 	c.KeepIdle = cmp.Or(c.KeepIdle, keepIdle)
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))

@@ -32,7 +32,7 @@ func Load(path string) (*Topology, error) {
 		return nil, fmt.Errorf("topology: %w", err)
 	}
 	defer f.Close()
-	return Read(path, f)
+	return Read("", path, f)
 }
 
 // Find names the only topology file of a directory. Without one the error is an [fs.ErrNotExist].
@@ -57,23 +57,29 @@ func Find(dir string) (string, error) {
 }
 
 // Read reads a topology from a stream, such as standard input. Messages call it name; its relative paths start from
-// name's directory.
-func Read(name string, r io.Reader) (*Topology, error) {
+// name's directory. The Region is that of [ParseIn].
+func Read(region, name string, r io.Reader) (*Topology, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("topology: read %s: %w", name, err)
 	}
-	return Parse(name, b)
+	return ParseIn(region, name, b)
 }
 
 // Parse reads a topology from memory. The error is an [Errors] with everything that is wrong.
-func Parse(name string, b []byte) (*Topology, error) {
+func Parse(name string, b []byte) (*Topology, error) { return ParseIn("", name, b) }
+
+// ParseIn is Parse for a lab of a Region, which is the topology's if the file names none.
+func ParseIn(region, name string, b []byte) (*Topology, error) {
 	d := &decoder{file: name, where: map[string]position{}, patterns: map[string]*regexp.Regexp{}, budget: maxValues}
 	t := &Topology{file: name, dir: filepath.Dir(name), where: d.where}
 	if root := d.parse(b); root != nil {
 		d.document(t, root)
 	} else {
 		defaults(reflect.ValueOf(t).Elem(), nil)
+	}
+	if region != "" && !t.NamesRegion() {
+		t.Region = region
 	}
 	c := newChecker(t, d.errs)
 	c.check()
@@ -83,6 +89,15 @@ func Parse(name string, b []byte) (*Topology, error) {
 	t.complete()
 	return t, nil
 }
+
+// IsRegion tells whether a name is one that AWS's own API models take for a Region's.
+func IsRegion(name string) bool {
+	field, _ := reflect.TypeFor[Topology]().FieldByName("Region")
+	return regexp.MustCompile(field.Tag.Get("pattern")).MatchString(name)
+}
+
+// NamesRegion tells whether the file says which Region the lab is in.
+func (t *Topology) NamesRegion() bool { _, ok := t.where["region"]; return ok }
 
 // complete fills in the defaults that depend on other values, and makes paths independent of the file's place.
 func (t *Topology) complete() {

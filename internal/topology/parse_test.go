@@ -63,7 +63,7 @@ func TestDefaults(t *testing.T) {
 		got, err := Parse("x.lab.yml", []byte(text))
 		must(t, err)
 		got.file, got.dir, got.where = "", "", nil
-		want := &Topology{Region: "lab-1", Account: "123456789012", Workers: 1, Pool: Pool{Shared: 8}, Model: "none", TimeScale: 1, Internet: true}
+		want := &Topology{Region: "us-east-1", Account: "123456789012", Workers: 1, Pool: Pool{Shared: 8}, Model: "none", TimeScale: 1, Internet: true}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %+v", text, got)
 		}
@@ -166,7 +166,7 @@ func TestFindAndLoad(t *testing.T) {
 	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "a.lab.yml, b.lab.yml") {
 		t.Errorf("two files: %v", err)
 	}
-	if _, err := Read("stdin", strings.NewReader(strings.Repeat("#", maxSize+1))); err == nil || !strings.HasPrefix(err.Error(), "stdin:1:1: ") {
+	if _, err := Read("", "stdin", strings.NewReader(strings.Repeat("#", maxSize+1))); err == nil || !strings.HasPrefix(err.Error(), "stdin:1:1: ") {
 		t.Errorf("too large: %v", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 // Topology is a lab, declared. All defaults are filled in, all references lead somewhere.
 type Topology struct {
 	Name      string     `yaml:"name" pattern:"^[a-z][a-z0-9-]{0,38}[a-z0-9]$" say:"a name has 2 to 40 of a-z, 0-9 and '-', starts with a letter and does not end in '-'" doc:"The lab's name, for when several run at once."`
-	Region    string     `yaml:"region" default:"lab-1" pattern:"^[a-z]+(-[a-z]+)*-[0-9]$" say:"a Region is named like lab-1 or eu-central-1" doc:"The Region, as it appears in ARNs and in the names of availability zones."`
+	Region    string     `yaml:"region" default:"us-east-1" pattern:"^(eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-[0-9]$" say:"a Region is named like us-east-1 or eu-central-1" doc:"The Region, as it appears in ARNs and in the names of availability zones. A lab keeps the one that it was made with."`
 	Account   string     `yaml:"account" default:"123456789012" pattern:"^[0-9]{12}$" say:"an account id has 12 digits" scalar:"any" doc:"The account id, as it appears in ARNs."`
 	Workers   int        `yaml:"workers" default:"1" min:"1" max:"8" doc:"How many workers run execution environments."`
 	Pool      Pool       `yaml:"pool" doc:"Slots that are kept ready for cold starts."`

@@ -127,7 +127,7 @@ func TestSignatures(t *testing.T) {
 func TestUnsigned(t *testing.T) {
 	var vpcs *answering[ec2api.DescribeVpcsRequest, ec2api.DescribeVpcsResult]
 	var who *answering[stsapi.GetCallerIdentityRequest, stsapi.GetCallerIdentityResponse]
-	server := serve(t, wire.Config{Region: "lab-1", Account: "999999999999"}, func(s *wire.Server) {
+	server := serve(t, wire.Config{Region: "us-east-1", Account: "999999999999"}, func(s *wire.Server) {
 		vpcs = respond(s, ec2api.DescribeVpcs, nil, nil)
 		who = respond(s, stsapi.GetCallerIdentity, nil, nil)
 	})
@@ -136,11 +136,11 @@ func TestUnsigned(t *testing.T) {
 		r           *http.Request
 		region, key string
 	}{
-		"without":       {request(t, "POST", server, "Action=DescribeVpcs&Version=2016-11-15"), "lab-1", ""},
-		"no version":    {request(t, "POST", server, "Action=DescribeVpcs"), "lab-1", ""},
-		"in the query":  {request(t, "GET", server+"/?Action=DescribeVpcs&Version=2016-11-15", ""), "lab-1", ""},
+		"without":       {request(t, "POST", server, "Action=DescribeVpcs&Version=2016-11-15"), "us-east-1", ""},
+		"no version":    {request(t, "POST", server, "Action=DescribeVpcs"), "us-east-1", ""},
+		"in the query":  {request(t, "GET", server+"/?Action=DescribeVpcs&Version=2016-11-15", ""), "us-east-1", ""},
 		"old and wrong": {request(t, "POST", server, "Action=DescribeVpcs", "Authorization", scoped), "eu-west-1", "AK"},
-		"garbage":       {request(t, "POST", server, "Action=DescribeVpcs", "Authorization", "AWS4-HMAC-SHA256 Credential=////,=,"), "lab-1", ""},
+		"garbage":       {request(t, "POST", server, "Action=DescribeVpcs", "Authorization", "AWS4-HMAC-SHA256 Credential=////,=,"), "us-east-1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if a := send(t, c.r); a.Status != 200 {
