@@ -92,6 +92,9 @@ func buildRoot() error {
 			return err
 		}
 	}
+	if err := r.takeShell(); err != nil {
+		return err
+	}
 	files := r.trees
 	r.trees = nil
 	for _, path := range hostDev {

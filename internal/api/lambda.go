@@ -333,6 +333,10 @@ func clientContext(encoded string) (string, error) {
 // The statuses of Invoke, by its type. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 var invokeStatus = map[lambda.InvocationType]int32{lambda.RequestResponse: 200, lambda.EventInvocation: 202, lambda.DryRun: 204}
 
+// traceHeader is X-Ray's, which every AWS service takes and answers with, and no model has.
+// https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+const traceHeader = "X-Amzn-Trace-Id"
+
 func (l lambdaAPI) invoke(ctx context.Context, in *api.InvocationRequest) (*api.InvocationResponse, error) {
 	ask := lambda.InvokeInput{FunctionName: *in.FunctionName, Type: lambda.RequestResponse, Payload: in.Payload}
 	var err error
@@ -349,10 +353,15 @@ func (l lambdaAPI) invoke(ctx context.Context, in *api.InvocationRequest) (*api.
 			return nil, err
 		}
 	}
+	r := wire.RequestOf(ctx)
+	ask.TraceHeader = r.Header.Get(traceHeader)
 	ask.LogTail = in.LogType != nil && *in.LogType == "Tail" && ask.Type == lambda.RequestResponse
 	out, err := l.Invoke(ctx, ask)
-	if r := wire.RequestOf(ctx); r != nil && out.RequestID != "" {
+	if out.RequestID != "" {
 		r.ID = out.RequestID // the id that the function and its log know
+	}
+	if out.TraceHeader != "" {
+		r.Answer.Set(traceHeader, out.TraceHeader)
 	}
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // reasonOf is why a call was throttled.
@@ -55,6 +56,15 @@ func TestInvoke(t *testing.T) {
 		equal(t, name, *out.ExecutedVersion+string(out.Payload), version+`"`+version+`  none"`)
 	}
 	equal(t, "qualifier", *answer(f.lambda.Invoke(ctx, &input{FunctionName: made.FunctionArn, Qualifier: aws.String("1")}))(t).ExecutedVersion, "1")
+
+	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0;Lineage=1:d0782663:0"
+	sent := func(o *awslambda.Options) {
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(traceHeader, trace))
+	}
+	for _, kind := range []types.InvocationType{types.InvocationTypeRequestResponse, types.InvocationTypeEvent} {
+		out := answer(f.lambda.Invoke(ctx, &input{FunctionName: made.FunctionName, InvocationType: kind}, sent))(t)
+		equal(t, "trace", middleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response).Header.Get(traceHeader), trace)
+	}
 
 	encode := func(text string) *string { return aws.String(base64.StdEncoding.EncodeToString([]byte(text))) }
 	out = answer(f.lambda.Invoke(ctx, &input{FunctionName: made.FunctionName, ClientContext: encode("{\"custom\":\n7}")}))(t)

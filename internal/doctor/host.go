@@ -27,6 +27,7 @@ func Host(ctx context.Context) []Check {
 		descriptors,
 		iptablesRestore,
 		redisServer,
+		{name: "bash", try: bash, fix: "sudo apt-get install bash"},
 		{name: "cgroups", try: cgroups},
 	})
 }
@@ -93,6 +94,15 @@ func program(name, versionFlag string) func(context.Context) (string, error) {
 		first, _, _ := bytes.Cut(out, []byte("\n"))
 		return string(first), nil
 	}
+}
+
+// bash is what functions find as /bin/sh, as on Amazon Linux, if the sandbox can take it from where it looks.
+func bash(context.Context) (string, error) {
+	const path = "/bin/bash"
+	if _, err := os.Stat(path); err != nil {
+		return "", finding{error: fmt.Errorf("no %s: functions have this machine's own sh as /bin/sh, where AWS has bash", path), status: Warn}
+	}
+	return path + " is the functions' /bin/sh", nil
 }
 
 // controllers are what a sandbox is limited with.

@@ -174,6 +174,7 @@ type InvokeInput struct {
 	Type          InvocationType // empty means RequestResponse
 	Payload       []byte         // JSON, at most 6 MB; 1 MB for an Event
 	ClientContext string         // JSON
+	TraceHeader   string         // X-Amzn-Trace-Id as the caller sent it; what is wrong or missing in it Lambda makes
 	LogTail       bool           // answer with the end of the log
 	Fresh         bool           // start a new environment even if one is idle: the lab's own addition, to measure cold starts
 }
@@ -185,6 +186,7 @@ type InvokeOutput struct {
 	Payload         []byte
 	FunctionError   string // "Unhandled" if the function failed; the payload then says how
 	LogTail         []byte // the last 4 KB of the log, if it was asked for
+	TraceHeader     string // as the function got it; empty after a DryRun
 
 	Timeline    *sandbox.Timeline // where the time went: the lab's own addition
 	Environment string            // which environment served

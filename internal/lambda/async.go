@@ -41,6 +41,7 @@ type asyncEvent struct {
 	Qualifier     string    `json:"qualifier,omitempty"`
 	Payload       []byte    `json:"payload"`
 	ClientContext string    `json:"clientContext,omitempty"`
+	TraceHeader   string    `json:"traceHeader,omitempty"`
 	Accepted      time.Time `json:"accepted"`
 	Failures      int       `json:"failures,omitempty"` // of the function
 
@@ -159,7 +160,7 @@ func (s *Service) dropEvent(e *asyncEvent) error {
 // try gives an event to its function and tells whether to do so again, when it is due.
 func (s *Service) try(f *function, e *asyncEvent) (again bool) {
 	name, _ := Qualify(f.name, e.Qualifier) // a name without a qualifier takes any
-	out, err := s.invoke(s.open, InvokeInput{FunctionName: name, Payload: e.Payload, ClientContext: e.ClientContext}, e.ID)
+	out, err := s.invoke(s.open, InvokeInput{FunctionName: name, Payload: e.Payload, ClientContext: e.ClientContext, TraceHeader: e.TraceHeader}, e.ID)
 	if s.open.Err() != nil {
 		return false // kept
 	}

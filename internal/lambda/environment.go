@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"enilab/internal/events"
@@ -20,6 +17,7 @@ import (
 // event at a time and belongs to whoever took it.
 type environment struct {
 	id         string
+	logStream  string
 	generation *generation
 	started    time.Time
 	slot       *sandbox.Slot
@@ -63,6 +61,7 @@ func (s *Service) start(ctx context.Context, g *generation, in InvokeInput, out 
 		defer f.mu.Unlock()
 		f.count++
 		e.id = fmt.Sprintf("%s/%d", f.name, f.count)
+		e.logStream = logStream(g.config.Version, t.Began)
 		f.environments[e] = struct{}{}
 		return nil
 	}); err != nil {
@@ -276,57 +275,4 @@ func (s *Service) retire(e *environment) {
 		}
 		return err
 	})
-}
-
-// reservedVariables are set by Lambda and cannot be changed. The values are those that are the same for all functions.
-// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
-var reservedVariables = map[string]string{
-	"AWS_EXECUTION_ENV":              "",
-	"AWS_REGION":                     "",
-	"AWS_DEFAULT_REGION":             "",
-	"AWS_LAMBDA_RUNTIME_API":         "",
-	"LAMBDA_TASK_ROOT":               "/var/task",
-	"LAMBDA_RUNTIME_DIR":             "/var/runtime",
-	"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-	"_HANDLER":                       "",
-}
-
-// isReserved tells whether a variable is Lambda's own. The keys belong to the execution role, which the lab does not
-// play.
-func isReserved(name string) bool {
-	switch name {
-	case "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "_X_AMZN_TRACE_ID":
-		return true
-	}
-	_, ours := reservedVariables[name]
-	return ours || strings.HasPrefix(name, "AWS_LAMBDA_")
-}
-
-// defaultVariables are set by Lambda and may be changed.
-var defaultVariables = map[string]string{
-	"TZ": ":UTC", "LANG": "en_US.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
-	"LD_LIBRARY_PATH": "/var/task:/var/task/lib:/opt/lib",
-}
-
-// variables is what the environment's process finds in its own environment.
-func (s *Service) variables(e *environment) []string {
-	c := &e.generation.config
-	v := maps.Clone(defaultVariables)
-	maps.Copy(v, c.Environment)
-	maps.Copy(v, reservedVariables)
-	v["AWS_REGION"], v["AWS_DEFAULT_REGION"] = s.Region, s.Region
-	v["AWS_LAMBDA_RUNTIME_API"] = e.slot.APIAddress.String()
-	v["AWS_LAMBDA_FUNCTION_NAME"] = c.FunctionName
-	v["AWS_LAMBDA_FUNCTION_VERSION"] = c.Version
-	v["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = strconv.Itoa(c.MemorySize)
-	v["AWS_LAMBDA_LOG_GROUP_NAME"] = "/aws/lambda/" + c.FunctionName
-	v["AWS_LAMBDA_LOG_STREAM_NAME"] = "[" + c.Version + "]" + e.id
-	v["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + c.Runtime
-	v["_HANDLER"] = c.Handler
-	list := make([]string, 0, len(v))
-	for name, value := range v {
-		list = append(list, name+"="+value)
-	}
-	slices.Sort(list)
-	return list
 }

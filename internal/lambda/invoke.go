@@ -40,8 +40,9 @@ func (s *Service) Invoke(ctx context.Context, in InvokeInput) (InvokeOutput, err
 		}
 		out.ExecutedVersion = v.name
 		now := time.Now()
+		out.TraceHeader = newTrace(in.TraceHeader, now).String()
 		return out, s.accept(v, &asyncEvent{
-			ID: id, Function: v.function.name, Qualifier: v.name, Payload: in.Payload, ClientContext: in.ClientContext, Accepted: now.UTC(), due: now,
+			ID: id, Function: v.function.name, Qualifier: v.name, Payload: in.Payload, ClientContext: in.ClientContext, TraceHeader: out.TraceHeader, Accepted: now.UTC(), due: now,
 		})
 	}
 	return InvokeOutput{RequestID: id}, refuse(ValidationException, "1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]", in.Type)
@@ -82,6 +83,8 @@ func checkEvent(in *InvokeInput, most int) error {
 func (s *Service) invoke(ctx context.Context, in InvokeInput, id string) (InvokeOutput, error) {
 	out := InvokeOutput{RequestID: id, Timeline: sandbox.Begin()}
 	defer out.Timeline.End()
+	trace := newTrace(in.TraceHeader, out.Timeline.Began)
+	out.TraceHeader = trace.String()
 	if err := checkEvent(&in, maxEvent); err != nil {
 		return out, err
 	}
@@ -122,7 +125,7 @@ func (s *Service) invoke(ctx context.Context, in InvokeInput, id string) (Invoke
 			}
 		}
 		out.Environment = e.id
-		healthy, err := s.serve(ctx, e, in, &out)
+		healthy, err := s.serve(ctx, e, in, trace, &out)
 		if s.give(e, healthy) {
 			return out, err
 		}
@@ -221,13 +224,13 @@ func (s *Service) RetireIdle(name string) {
 
 // serve hands over the event and waits. An environment that is not healthy afterwards must not be used again. The error
 // is errUntouched if it ended before it got the event.
-func (s *Service) serve(ctx context.Context, e *environment, in InvokeInput, out *InvokeOutput) (healthy bool, err error) {
+func (s *Service) serve(ctx context.Context, e *environment, in InvokeInput, trace trace, out *InvokeOutput) (healthy bool, err error) {
 	c := &e.generation.config
 	e.process.Drain() // what it said before its event stands before it
 	e.log.Reset()
 	e.say(appendStart(e.line[:0], out.RequestID, c.Version))
 	event := sandbox.Event{
-		RequestID: out.RequestID, FunctionARN: c.FunctionARN, ClientContext: in.ClientContext, Payload: in.Payload,
+		RequestID: out.RequestID, FunctionARN: c.FunctionARN, TraceID: out.TraceHeader, ClientContext: in.ClientContext, Payload: in.Payload,
 		Deadline: time.Now().Add(c.Timeout), Exited: e.process.Done(),
 	}
 	timed, cancel := context.WithDeadline(ctx, event.Deadline)
@@ -240,7 +243,7 @@ func (s *Service) serve(ctx context.Context, e *environment, in InvokeInput, out
 	if err == nil {
 		e.process.Drain()
 	}
-	r := report{requestID: out.RequestID, took: out.Timeline.Took(sandbox.PhaseInvoke), init: out.Timeline.Took(sandbox.PhaseInit)}
+	r := report{requestID: out.RequestID, took: out.Timeline.Took(sandbox.PhaseInvoke), init: out.Timeline.Took(sandbox.PhaseInit), trace: trace}
 	defer func() {
 		e.report(&r, in.LogTail)
 		if in.LogTail {

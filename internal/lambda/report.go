@@ -15,6 +15,7 @@ type report struct {
 	used      int64         // bytes at most, as the control group counts; zero if nobody knows
 	status    string        // empty, "error" or "timeout"
 	errorType string
+	trace     trace
 }
 
 // appendStart is the line that an invocation's log begins with.
@@ -45,7 +46,13 @@ func (r *report) appendTo(b []byte) []byte {
 	if r.errorType != "" {
 		b = append(append(b, "\tError Type: "...), r.errorType...)
 	}
-	return append(b, "\t\n"...)
+	b = append(b, "\t\n"...)
+	if r.trace.sampled == "1" {
+		b = append(append(b, "XRAY TraceId: "...), r.trace.root...)
+		b = append(append(b, "\tSegmentId: "...), r.trace.parent...)
+		b = append(b, "\tSampled: true\t\n"...)
+	}
+	return b
 }
 
 // billed is the duration with the init phase, in whole milliseconds.
