@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +55,45 @@ func TestOddSurroundings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// In a checkout below a home that only its owner may enter, as adduser makes them, servers and functions run all the same,
+// though they are other users; and doctor says so beforehand.
+func TestPrivateHome(t *testing.T) {
+	asEach(t, func(t *testing.T, who identity) {
+		keepsMachine(t)
+		home := filepath.Join(t.TempDir(), "home")
+		bin := filepath.Join(home, "bin")
+		if err := os.MkdirAll(filepath.Join(bin, "functions"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		copied := filepath.Join(bin, "enilab")
+		for to, from := range map[string]string{copied: enilab, filepath.Join(bin, "functions", "go.zip"): filepath.Join(filepath.Dir(enilab), "functions", "go.zip")} {
+			if err := copyFile(to, from, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c := who.credential; c != nil {
+			for dir := home; ; dir = filepath.Dir(dir) {
+				if dir == os.TempDir() || dir == "/" {
+					break
+				}
+				if err := os.Chmod(dir, 0o711); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
+				return errors.Join(err, os.Chown(path, int(c.Uid), int(c.Gid)), os.Chmod(path, 0o700))
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := who.other(copied, "doctor").do(t).want(t, 0)
+		if !strings.Contains(r.stdout, "ok    programs of another user: ") {
+			t.Errorf("doctor has not tried it: %v", r)
+		}
+		who.other(copied, "compare", "--runs", "1", "--burst", "0").do(t).want(t, 0)
+	})
 }
 
 // A disk that is full is an error, not a success.

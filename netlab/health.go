@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -45,16 +46,14 @@ func (r *Resource) look(ctx context.Context) error {
 
 // check runs the resource's check, and ends it with all that it started when ctx ends.
 func (r *Resource) check(ctx context.Context) error {
-	cmd, err := r.Node.command(ctx, r.argv(r.Spec.Check))
-	if err != nil {
-		return err
-	}
 	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open does not hold the lab
-	if err := r.Node.NS.Do(cmd.Start); err != nil {
-		return fmt.Errorf("check: start %s: %w", cmd.Path, err)
+	cmd, err := r.Node.start(ctx, r.argv(r.Spec.Check), func(cmd *exec.Cmd) {
+		cmd.Stdout, cmd.Stderr = &said, &said
+		cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+		cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open does not hold the lab
+	})
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
 	}
 	if err := cmd.Wait(); err != nil {
 		words := said.String()

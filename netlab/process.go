@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"os"
 	"os/exec"
-	"strings"
-	"syscall"
 	"time"
 
 	"enilab/internal/netns"
@@ -36,23 +33,16 @@ type ProcessState struct {
 // anyPort lets a server that is nobody listen below 1,024, inside its own namespace.
 var anyPort = netns.Sysctl{Key: "net/ipv4/ip_unprivileged_port_start", Value: "0"}
 
-// nobody is who servers run as if the lab has the right to choose (Debian's nobody and nogroup).
-const nobody = 65534
-
 // startProcess runs a command inside the node until Close, whatever becomes of ctx.
 func startProcess(ctx context.Context, n *Node, argv []string) (_ *Process, err error) {
-	cmd, err := n.command(context.WithoutCancel(ctx), argv)
-	if err != nil {
-		return nil, err
-	}
 	p := &Process{name: argv[0], done: make(chan struct{})}
 	if p.output, err = newOutput(); err != nil {
 		return nil, fmt.Errorf("%s: output of %s: %w", n.Name, argv[0], err)
 	}
-	cmd.Stdout, cmd.Stderr = p.output.file, p.output.file
-	if err := n.NS.Do(cmd.Start); err != nil {
+	cmd, err := n.start(context.WithoutCancel(ctx), argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = p.output.file, p.output.file })
+	if err != nil {
 		p.output.close()
-		return nil, fmt.Errorf("%s: start %s: %w", n.Name, cmd.Path, err)
+		return nil, fmt.Errorf("%s: %w", n.Name, err)
 	}
 	p.handle, err = openProcess(cmd.Process.Pid) // still ours: nobody else waits for it
 	if err == nil {
@@ -92,24 +82,6 @@ func adoptProcess(n *Node, name string, was ProcessState) (*Process, error) {
 	return p, nil
 }
 
-// command is for a program inside the node, as an unprivileged user, with nothing of the lab's environment, in a session
-// and process group of its own.
-func (n *Node) command(ctx context.Context, argv []string) (*exec.Cmd, error) {
-	path, err := exec.LookPath(argv[0])
-	if err != nil {
-		return nil, fmt.Errorf("%s: command %q not found: %w", n.Name, argv[0], err)
-	}
-	cmd := exec.CommandContext(ctx, path, argv[1:]...)
-	cmd.Args[0] = argv[0]
-	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/", "LANG=C.UTF-8"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if canSetIDs() {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	}
-	return cmd, nil
-}
-
 // trimEvery is how often a server's output is looked at.
 const trimEvery = time.Second
 
@@ -133,15 +105,6 @@ func (p *Process) watch(reap func() error) {
 			return
 		}
 	}
-}
-
-// canSetIDs tells whether other user ids exist here: not in a user namespace that maps one id alone.
-func canSetIDs() bool {
-	if os.Geteuid() != 0 {
-		return false
-	}
-	m, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Fields(string(m))[2] != "1"
 }
 
 // Pid is the process's id as the lab sees it.

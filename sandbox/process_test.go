@@ -31,6 +31,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == labArg {
 		shortLab()
 	}
+	if len(os.Args) > 1 && os.Args[1] == changeArg {
+		changeProgram()
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"enilab/internal/netns"
+	"enilab/internal/program"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,7 +92,14 @@ func startZygote() (_ *zygoteProcess, err error) {
 	}
 	defer unix.Close(pair[1])
 	p := &zygoteProcess{conn: pair[0]}
-	p.pid, err = syscall.ForkExec("/proc/self/exe", []string{"enilab", InitArg}, &syscall.ProcAttr{
+	// Until a stage has become the function it is this file: what a function can get hold of must be a copy.
+	self, err := program.Open()
+	if err != nil {
+		unix.Close(pair[0])
+		return nil, err
+	}
+	defer self.Close()
+	p.pid, err = syscall.ForkExec(program.Exec(self), []string{"enilab", InitArg}, &syscall.ProcAttr{
 		Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(pair[1])},
 		Env:   []string{"GOMAXPROCS=1"},
 		Sys:   &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Setsid: true},

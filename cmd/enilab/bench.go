@@ -177,11 +177,7 @@ func benchInside(s streams) *cobra.Command {
 			if err := doctor.Preflight(cmd.Context(), "redis-server"); err != nil {
 				return &exitError{exitPrecondition, err}
 			}
-			whoami, err := whoamiArgv("{address}:80")
-			if err != nil {
-				return err
-			}
-			o := bench.Options{Scenarios: f.scenarios, Quick: f.quick, Lab: f.name, Store: f.store, Code: f.code, Handler: f.handler, Whoami: whoami}
+			o := bench.Options{Scenarios: f.scenarios, Quick: f.quick, Lab: f.name, Store: f.store, Code: f.code, Handler: f.handler, Whoami: whoamiArgv("{address}:80")}
 			o.Failed = func(scenario, figure string, err error) {
 				fmt.Fprintf(s.err, "enilab: %s: %s: %v\n", scenario, figure, err)
 			}

@@ -72,15 +72,7 @@ func (f *labFlags) build(ctx context.Context) (_ *lab.Lab, in *realm.Inside, too
 	if err := doctor.Preflight(ctx, "redis-server"); err != nil {
 		return nil, nil, 0, &exitError{exitPrecondition, err}
 	}
-	whoami, err := whoamiArgv("{address}:80")
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	internet, err := whoamiArgv("0.0.0.0:80")
-	if err != nil {
-		return nil, nil, 0, err
-	}
 	began := time.Now()
-	l, err := lab.Build(ctx, lab.Config{Name: f.name, Network: lab.TwoTenants(whoami), Internet: internet, Store: f.store})
+	l, err := lab.Build(ctx, lab.Config{Name: f.name, Network: lab.TwoTenants(whoamiArgv("{address}:80")), Internet: whoamiArgv("0.0.0.0:80"), Store: f.store})
 	return l, in, time.Since(began), err
 }

@@ -73,17 +73,9 @@ func serveInside(s streams) *cobra.Command {
 			if err != nil {
 				return errors.Join(err, api.Close())
 			}
-			whoami, err := whoamiArgv("{address}:80")
-			if err != nil {
-				return err
-			}
-			internet, err := whoamiArgv("0.0.0.0:80")
-			if err != nil {
-				return err
-			}
 			return daemon.Serve(cmd.Context(), daemon.Config{
 				Name: a.Lab, Cgroups: a.Cgroups, Version: a.Version, DB: a.DB, Uploads: a.Uploads, Settings: a.Settings,
-				API: api, Control: control, Whoami: whoami, Internet: internet,
+				API: api, Control: control, Whoami: whoamiArgv("{address}:80"), Internet: whoamiArgv("0.0.0.0:80"),
 				Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})),
 			})
 		},

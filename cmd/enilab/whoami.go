@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"time"
+
+	"enilab/internal/program"
 
 	"github.com/spf13/cobra"
 )
@@ -44,11 +45,7 @@ func whoami(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"client": r.RemoteAddr, "server": server.String()})
 }
 
-// whoamiArgv is how the lab starts it.
-func whoamiArgv(listen string) ([]string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program's own file: %w", err)
-	}
-	return []string{self, "whoami", "--listen", listen}, nil
+// whoamiArgv is how the lab starts it: as the program that the lab is, whatever that is called and wherever it lies.
+func whoamiArgv(listen string) []string {
+	return []string{program.Path, "whoami", "--listen", listen}
 }

@@ -186,11 +186,11 @@ func eachProcess(t testing.TB, look func(pid int)) {
 	}
 }
 
-// programs are the processes of the program under test.
+// programs are the processes of the program under test, those in labs being of its copy in memory.
 func programs(t testing.TB) (found []int) {
 	t.Helper()
 	eachProcess(t, func(pid int) {
-		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); exe == enilab {
+		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); exe == enilab || strings.HasPrefix(exe, "/memfd:enilab ") {
 			found = append(found, pid)
 		}
 	})

@@ -34,8 +34,8 @@ func Host(ctx context.Context) []Check {
 
 var (
 	descriptors     = probe{name: "open files", try: openFiles, fix: "ulimit -n, or LimitNOFILE= of the service that started this shell"}
-	iptablesRestore = probe{name: "iptables-restore", try: program("iptables-restore", "--version"), fix: "sudo apt-get install iptables"}
-	redisServer     = probe{name: "redis-server", try: program("redis-server", "--version"), fix: "scripts/deps.sh demo (installs redis-server without starting it)"}
+	iptablesRestore = probe{name: "iptables-restore", try: hostProgram("iptables-restore", "--version"), fix: "sudo apt-get install iptables"}
+	redisServer     = probe{name: "redis-server", try: hostProgram("redis-server", "--version"), fix: "scripts/deps.sh demo (installs redis-server without starting it)"}
 )
 
 // rights are root's, or user namespaces that give the rights inside.
@@ -80,8 +80,8 @@ func openFiles(context.Context) (string, error) {
 	return fmt.Sprintf("at most %d; one holds one slot", limit.Max), nil
 }
 
-// program finds one and has it tell its version.
-func program(name, versionFlag string) func(context.Context) (string, error) {
+// hostProgram finds one and has it tell its version.
+func hostProgram(name, versionFlag string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		path, err := exec.LookPath(name)
 		if err != nil {

@@ -35,6 +35,7 @@ func Kernel(ctx context.Context) []Check {
 		{name: "conntrack listing", try: inScratch(conntrack), fix: "sudo modprobe nf_conntrack_netlink"},
 		{name: "namespace settings", try: inScratch(settings), fix: "mount /proc/sys writable: a container needs --privileged"},
 		{name: "sandbox namespaces", try: sandboxNamespaces, fix: "needs a kernel with CONFIG_PID_NS, CONFIG_IPC_NS, CONFIG_UTS_NS, and 5.4 or later"},
+		{name: "programs of another user", try: otherUser, fix: "sudo sysctl vm.memfd_noexec=0, if that is 2; else see what the system's log says of it"},
 		{name: "mount API", try: mountAPI, fix: "needs Linux 5.12 or later"},
 		{name: "seccomp", try: seccomp, fix: "needs a kernel with CONFIG_SECCOMP_FILTER"},
 	})...)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"enilab/internal/program"
 )
 
 // keeperVerb is that of a keeper's Lab: who owns what the lab makes.
@@ -110,15 +112,15 @@ func (k *Keeper) PID() int { return max(k.pid, 0) }
 // Lab names the keeper as the owner of what outlives it.
 func (k *Keeper) Lab() Lab { return k.lab }
 
-// Start starts the daemon: this program with Arg and args inside the realm, with files as descriptors from 3 on. It is an
+// Start starts the daemon: a copy of this program with Arg and args inside the realm, with files as descriptors from 3 on. It is an
 // error if one lives.
 func (k *Keeper) Start(ctx context.Context, args []string, files ...*os.File) error {
-	program, err := os.Open("/proc/self/exe")
+	self, err := program.Open()
 	if err != nil {
 		return fmt.Errorf("realm: start the daemon: %w", err)
 	}
-	defer program.Close()
-	_, passed, err := k.call(ctx, request{Do: doStart, Args: args}, append([]*os.File{program}, files...)...)
+	defer self.Close()
+	_, passed, err := k.call(ctx, request{Do: doStart, Args: args}, append([]*os.File{self}, files...)...)
 	closeAll(passed)
 	if err != nil {
 		return fmt.Errorf("realm: start the daemon: %w", err)

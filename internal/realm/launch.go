@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"enilab/internal/program"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -108,7 +110,12 @@ func launch(ctx context.Context, c KeeperConfig, socket *os.File) (*Keeper, erro
 	}
 	defer said.Close()
 	defer stderr.Close()
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", Arg, KeepVerb)
+	self, err := program.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program.Exec(self), Arg, KeepVerb)
 	cmd.Args[0] = os.Args[0]
 	cmd.Dir = "/"
 	cmd.Stderr = stderr

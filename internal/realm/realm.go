@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 
+	"enilab/internal/program"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -44,7 +46,7 @@ const (
 	keeperFD = 4 // a keeper's socket, which has the place of its life
 )
 
-// Run starts this program again inside a new realm, waits, and returns its exit code. When ctx ends, the inside is told
+// Run starts this program, from a copy in memory, again inside a new realm, waits, and returns its exit code. When ctx ends, the inside is told
 // to: it cleans up and ends. A second interrupt does not wait for that; then the kernel cleans up. Run must be called on
 // the main goroutine, because the inside's life hangs on the thread that starts it.
 func Run(ctx context.Context, c Config) (code int, err error) {
@@ -62,7 +64,12 @@ func Run(ctx context.Context, c Config) (code int, err error) {
 	}
 	defer told.Close()
 	defer life.Close()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{Arg}, c.Args...)...)
+	self, err := program.Open()
+	if err != nil {
+		return 1, fmt.Errorf("realm: %w", err)
+	}
+	defer self.Close()
+	cmd := exec.CommandContext(ctx, program.Exec(self), append([]string{Arg}, c.Args...)...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Cancel = life.Close // it cleans up
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
