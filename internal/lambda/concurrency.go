@@ -29,7 +29,9 @@ type share struct {
 // could reserve nothing: there, half of the limit stays.
 const minUnreserved = 100
 
-func (c *concurrency) keep() int { return min(minUnreserved, c.limit/2) }
+func minUnreservedOf(limit int) int { return min(minUnreserved, limit/2) }
+
+func (c *concurrency) keep() int { return minUnreservedOf(c.limit) }
 
 // enter admits an execution, or throttles it. What it returns is for leave.
 func (c *concurrency) enter(f *function) (common bool, err error) {

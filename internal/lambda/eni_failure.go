@@ -102,8 +102,14 @@ func (s *Service) lacks(role string) (action string, err error) {
 	if s.Allowed == nil || role == "" {
 		return "", nil
 	}
+	return Lacks(role, s.Allowed)
+}
+
+// Lacks names the first action on interfaces that a role may not do of those that Lambda does in its name; empty if it may
+// do all.
+func Lacks(role string, allowed func(role string, actions ...string) error) (action string, err error) {
 	for _, action := range interfaceActions {
-		if err := s.Allowed(role, "ec2:"+action); err != nil {
+		if err := allowed(role, "ec2:"+action); err != nil {
 			return action, err
 		}
 	}

@@ -101,26 +101,11 @@ func (s *Service) CreateFunction(_ context.Context, in CreateFunctionInput) (Fun
 		return none, err
 	}
 	defer done()
-	if !isFunctionName(in.FunctionName) {
-		return none, refuse(InvalidParameterValue, "function name %q: use 1 to 64 of letters, digits, '-' and '_'", in.FunctionName)
+	if err := in.checkName(); err != nil {
+		return none, err
 	}
-	config := FunctionConfiguration{
-		FunctionName:     in.FunctionName,
-		FunctionARN:      s.arn(in.FunctionName, ""),
-		Version:          latestVersion,
-		RevisionID:       uuid.NewString(),
-		Role:             in.Role,
-		Runtime:          cmp.Or(in.Runtime, runtimes[0]),
-		Architecture:     cmp.Or(in.Architecture, architecture()),
-		PackageType:      cmp.Or(in.PackageType, "Zip"),
-		Description:      in.Description,
-		Handler:          cmp.Or(in.Handler, "bootstrap"),
-		MemorySize:       cmp.Or(in.MemorySize, defaultMemory),
-		EphemeralStorage: cmp.Or(in.EphemeralStorage, defaultStorage),
-		Timeout:          cmp.Or(in.Timeout, defaultTimeout),
-		Environment:      maps.Clone(in.Environment),
-		Mode:             cmp.Or(in.Mode, Shared),
-	}.creating()
+	config := in.configuration().creating()
+	config.FunctionARN = s.arn(in.FunctionName, "")
 	if config.VpcConfig, err = s.resolve(in.VpcConfig); err != nil {
 		return none, err
 	}
@@ -148,6 +133,39 @@ func (s *Service) CreateFunction(_ context.Context, in CreateFunctionInput) (Fun
 		return none, err
 	}
 	return answer, nil
+}
+
+// Check refuses what CreateFunction refuses wherever it is asked: names and settings that no function has. The code, and what
+// the function needs of others, is not looked at.
+func (in CreateFunctionInput) Check() error {
+	return cmp.Or(in.checkName(), in.configuration().check(), checkTags(in.Tags))
+}
+
+func (in CreateFunctionInput) checkName() error {
+	if !isFunctionName(in.FunctionName) {
+		return refuse(InvalidParameterValue, "function name %q: use 1 to 64 of letters, digits, '-' and '_'", in.FunctionName)
+	}
+	return nil
+}
+
+// configuration is what is asked for, with the defaults of what is not said, and without its VPC.
+func (in CreateFunctionInput) configuration() FunctionConfiguration {
+	return FunctionConfiguration{
+		FunctionName:     in.FunctionName,
+		Version:          latestVersion,
+		RevisionID:       uuid.NewString(),
+		Role:             in.Role,
+		Runtime:          cmp.Or(in.Runtime, runtimes[0]),
+		Architecture:     cmp.Or(in.Architecture, architecture()),
+		PackageType:      cmp.Or(in.PackageType, "Zip"),
+		Description:      in.Description,
+		Handler:          cmp.Or(in.Handler, "bootstrap"),
+		MemorySize:       cmp.Or(in.MemorySize, defaultMemory),
+		EphemeralStorage: cmp.Or(in.EphemeralStorage, defaultStorage),
+		Timeout:          cmp.Or(in.Timeout, defaultTimeout),
+		Environment:      maps.Clone(in.Environment),
+		Mode:             cmp.Or(in.Mode, Shared),
+	}
 }
 
 // add gives the function its name, if that is free, records it, and has its versions made behind the caller's back.

@@ -41,6 +41,12 @@ func (q Quotas) hyperplaneENIs() int { return cmp.Or(q.HyperplaneENIsPerVPC, def
 func (q Quotas) interfaces() int     { return cmp.Or(q.InterfacesPerRegion, defaultInterfaces) }
 func (q Quotas) idle() time.Duration { return cmp.Or(q.Idle, defaultIdle) }
 
+// Reservable is how much of the account's concurrency functions may reserve together.
+func (q Quotas) Reservable() int { return q.concurrency() - minUnreservedOf(q.concurrency()) }
+
+// HyperplaneENIs is how many Hyperplane ENIs one VPC may have.
+func (q Quotas) HyperplaneENIs() int { return q.hyperplaneENIs() }
+
 func (q Quotas) connectionsPerENI() int { return cmp.Or(q.ConnectionsPerENI, nat.DefaultCapacity) }
 
 // ec2Calls is the limit of EC2's actions; a rate of zero is none. It is the one quota that is not AWS's by default: a lab
