@@ -159,26 +159,40 @@ func (d *Daemon) declare(is, should []object, before map[string]declaration) err
 // declaration is the record of an object that a topology declared. Its key says all.
 type declaration struct{}
 
-// do makes the steps: those of one kind and action together, a few at once.
+// do makes the steps row by row, a few of a row at once. One that fails does not keep others from being made, but those that
+// hang on it: they are not tried.
 func (d *Daemon) do(ctx context.Context, steps []step, done func(step, error)) error {
 	makers := d.makers()
+	failed := map[string]bool{} // keys
 	for len(steps) > 0 {
-		first := steps[0]
-		n := slices.IndexFunc(steps, func(s step) bool { return s.Kind != first.Kind || (s.Action == Delete) != (first.Action == Delete) })
+		n := slices.IndexFunc(steps, func(s step) bool { return s.row != steps[0].row })
 		if n < 0 {
 			n = len(steps)
 		}
-		m := makers[first.Kind]
-		var failed map[string]error
+		row := steps[:n]
+		steps = steps[n:]
+		results := map[string]error{}
+		try := make([]step, 0, n)
+		for _, s := range row {
+			if first := slices.IndexFunc(s.after, func(key string) bool { return failed[key] }); first >= 0 {
+				results[s.Name] = fmt.Errorf("it was not tried, because of %s", s.after[first])
+				continue
+			}
+			try = append(try, s)
+		}
+		m := makers[row[0].Kind]
 		if m.before != nil {
-			failed = m.before(ctx, steps[:n])
+			maps.Copy(results, m.before(ctx, try))
 		}
 		var together errgroup.Group
 		together.SetLimit(max(m.atOnce, 1))
-		report := inOrder(steps[:n], done)
-		for i, s := range steps[:n] {
+		report := inOrder(row, func(s step, err error) {
+			failed[s.key()] = err != nil
+			done(s, err)
+		})
+		for i, s := range row {
 			together.Go(func() error {
-				err := failed[s.Name]
+				err := results[s.Name]
 				if err == nil {
 					err = d.make(ctx, m, s)
 				}
@@ -189,7 +203,6 @@ func (d *Daemon) do(ctx context.Context, steps []step, done func(step, error)) e
 		if err := together.Wait(); err != nil {
 			return context.Cause(ctx)
 		}
-		steps = steps[n:]
 	}
 	return nil
 }

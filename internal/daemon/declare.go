@@ -31,7 +31,8 @@ type groupSpec struct {
 	Ingress     []string `json:"ingress"`
 	Egress      []string `json:"egress"`
 
-	rules netlab.SecurityGroupSpec
+	rules     netlab.SecurityGroupSpec
+	isDefault bool // its VPC's own
 }
 
 type roleSpec struct {

@@ -53,7 +53,7 @@ func (d *Daemon) deleteSubnet(ctx context.Context, o object) error {
 func (d *Daemon) groups() (list []object, err error) {
 	page, err := d.ec2.DescribeSecurityGroups(ec2.Query{})
 	for _, g := range page.Items {
-		spec := groupSpec{VPC: g.VpcID, Description: g.Description}
+		spec := groupSpec{VPC: g.VpcID, Description: g.Description, isDefault: g.GroupName == "default"}
 		var in, out []netlab.Rule
 		for _, r := range g.Rules {
 			if rule := (netlab.Rule{Protocol: r.IPProtocol, FromPort: port(r.FromPort), ToPort: port(r.ToPort), CIDR: r.CidrIPv4, Group: r.ReferencedGroupID}); r.IsEgress {

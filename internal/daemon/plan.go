@@ -27,50 +27,122 @@ var users = []string{"resource", "function"}
 // step is a change with what it takes to make it.
 type step struct {
 	Change
-	from, to *object // what is, and what should be
+	from, to *object  // what is, and what should be
+	row      int      // steps of one row are of one kind and may be made at once, after those of the rows before
+	after    []string // keys of objects whose own steps, if they have any, must have succeeded for this one to be tried
 }
 
+func (s step) key() string { return s.Kind + " " + s.Name }
+
 // plan tells what it takes to come from what is to what should be. What was declared before and is no more, goes; what
-// was never declared, such as what the API made, stays. First go the users of what may go later, then everything comes
-// or changes in the order of need, then the rest goes in the reverse order.
+// was never declared, such as what the API made, stays. First go the users of what may go later, and subnets whose range
+// a new one takes, then everything comes or changes in the order of need, then the rest goes in the reverse order.
 func plan(is, should []object, declared map[string]declaration) (steps []step) {
-	have := map[string]object{}
-	for _, o := range is {
-		have[o.key()] = o
+	have, want := byKey(is), byKey(should)
+	going := func(o object) bool {
+		_, ours := declared[o.key()]
+		_, stays := want[o.key()]
+		return ours && !stays
 	}
-	want := map[string]bool{}
-	for _, o := range should {
-		want[o.key()] = true
-	}
-	remove := func(kinds ...string) {
+	row := 0
+	remove := func(which func(object) bool, kinds ...string) {
 		for _, kind := range kinds {
+			row++
 			for _, o := range is {
-				if _, ours := declared[o.key()]; ours && o.Kind == kind && !want[o.key()] {
-					steps = append(steps, step{Change{Action: Delete, Kind: kind, Name: o.Name}, &o, nil})
+				if o.Kind == kind && going(o) && which(o) {
+					steps = append(steps, step{Change{Action: Delete, Kind: kind, Name: o.Name}, &o, nil, row, usersOf(o, is)})
 				}
 			}
 		}
 	}
+	early := func(o object) bool {
+		return len(successorsOf(o, should, have)) > 0 &&
+			!slices.ContainsFunc(is, func(u object) bool { return needs(u, o.key()) && !(going(u) && slices.Contains(users, u.Kind)) })
+	}
 	others := slices.DeleteFunc(slices.Clone(kinds), func(k string) bool { return slices.Contains(users, k) })
 	slices.Reverse(others)
 
-	remove(users...)
+	remove(func(object) bool { return true }, users...)
+	remove(early, "subnet")
 	for _, kind := range kinds {
-		for _, o := range should {
-			if o.Kind != kind {
-				continue
-			}
-			old, ok := have[o.key()]
-			if !ok {
-				steps = append(steps, step{Change{Action: Create, Kind: kind, Name: o.Name}, nil, &o})
-			} else if detail := changes(old.Spec, o.Spec); detail != "" {
-				steps = append(steps, step{Change{Action: Update, Kind: kind, Name: o.Name, Detail: detail}, &old, &o})
+		for _, exact := range []bool{true, false} { // who asks for an address gets it before it is given to another
+			row++
+			for _, o := range should {
+				if o.Kind != kind || exact != asksForAddress(o) {
+					continue
+				}
+				s := step{Change{Action: Create, Kind: kind, Name: o.Name}, nil, &o, row, needsOf(o)}
+				old, ok := have[o.key()]
+				if ok {
+					s.Action, s.from, s.Detail = Update, &old, changes(old.Spec, o.Spec)
+				} else {
+					s.after = append(s.after, predecessorsOf(o, is, want)...)
+				}
+				if !ok || s.Detail != "" {
+					steps = append(steps, s)
+				}
 			}
 		}
 	}
-	remove(others...)
+	remove(func(o object) bool { return !early(o) }, others...)
 	return steps
 }
+
+func byKey(list []object) map[string]object {
+	m := make(map[string]object, len(list))
+	for _, o := range list {
+		m[o.key()] = o
+	}
+	return m
+}
+
+// successorsOf are the new subnets that take addresses of one that is to go.
+func successorsOf(old object, should []object, have map[string]object) (keys []string) {
+	for _, o := range should {
+		if overlap(old, o) {
+			if _, is := have[o.key()]; !is {
+				keys = append(keys, o.key())
+			}
+		}
+	}
+	return keys
+}
+
+// predecessorsOf are the subnets that are to go and have addresses of a new one.
+func predecessorsOf(o object, is []object, want map[string]object) (keys []string) {
+	for _, old := range is {
+		if overlap(old, o) {
+			if _, stays := want[old.key()]; !stays {
+				keys = append(keys, old.key())
+			}
+		}
+	}
+	return keys
+}
+
+// overlap tells whether two objects are different subnets of one VPC that share addresses.
+func overlap(a, b object) bool {
+	one, ok := a.Spec.(subnetSpec)
+	other, both := b.Spec.(subnetSpec)
+	return ok && both && a.Name != b.Name && one.VPC == other.VPC && one.CIDR.Overlaps(other.CIDR)
+}
+
+func asksForAddress(o object) bool {
+	r, ok := o.Spec.(resourceSpec)
+	return ok && r.Address.IsValid()
+}
+
+// usersOf are those in a list that need an object.
+func usersOf(o object, list []object) (keys []string) {
+	for _, u := range list {
+		if needs(u, o.key()) {
+			keys = append(keys, u.key())
+		}
+	}
+	return keys
+}
+
+func needs(o object, key string) bool { return slices.Contains(needsOf(o), key) }
 
 // changes names the fields that differ, with both values; empty if none does.
 func changes(from, to any) string {

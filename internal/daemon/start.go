@@ -11,6 +11,7 @@ import (
 	"enilab/internal/lambda"
 	"enilab/internal/netns"
 	"enilab/internal/realm"
+	"enilab/internal/topology"
 	"enilab/netlab"
 	"enilab/sandbox"
 )
@@ -86,6 +87,7 @@ func (d *Daemon) build(ctx context.Context) (err error) {
 func (d *Daemon) restoreNetworks(ctx context.Context) error {
 	d.ec2 = ec2.New(ec2.Config{
 		Network: d.lab.Network, State: d.db, Events: d.events, Account: d.settings.Account, Region: d.settings.Region,
+		AZs: topology.Zones(d.settings.Region),
 	})
 	return d.ec2.Restore(ctx)
 }

@@ -18,17 +18,9 @@ type checker struct {
 // pathOf names a value inside.
 func pathOf(keys ...string) string { return strings.Join(keys, ".") }
 
-// fail notes a problem at the value of that path or, if it was left out, at what it would be in.
+// fail notes a problem at the value of that path.
 func (c *checker) fail(path, format string, args ...any) {
-	at, ok := c.where[path]
-	for p := path; !ok && p != ""; {
-		p = p[:max(strings.LastIndexAny(p, ".["), 0)]
-		at, ok = c.where[p]
-	}
-	if !ok {
-		at = position{1, 1}
-	}
-	c.errs = append(c.errs, Error{c.file, at.line, at.column, path, fmt.Sprintf(format, args...)})
+	c.errs = append(c.errs, c.ErrorAt(path, format, args...))
 	c.note(path)
 }
 
@@ -56,7 +48,7 @@ func (c *checker) check() {
 	for _, v := range c.VPCs {
 		for _, s := range v.Subnets {
 			c.unique(c.subnets, "subnet", s.ID, v.ID, pathOf("vpcs", v.ID, "subnets", s.ID))
-			if at := pathOf("vpcs", v.ID, "subnets", s.ID, "az"); s.AZ != "" && !c.isZone(s.AZ) {
+			if at := pathOf("vpcs", v.ID, "subnets", s.ID, "az"); s.AZ != "" && !slices.Contains(Zones(c.Region), s.AZ) {
 				c.fail(at, "az: the availability zones of %s are %[1]sa to %[1]sf, not %q", c.Region, s.AZ)
 			}
 		}
@@ -104,9 +96,12 @@ func (c *checker) unique(in map[string]string, kind, id, vpc, path string) {
 	in[id] = vpc
 }
 
-func (c *checker) isZone(az string) bool {
-	letter, ok := strings.CutPrefix(az, c.Region)
-	return ok && len(letter) == 1 && 'a' <= letter[0] && letter[0] <= 'f'
+// Zones are the availability zones of a Region. AWS's have two to six.
+func Zones(region string) (zones []string) {
+	for letter := 'a'; letter <= 'f'; letter++ {
+		zones = append(zones, region+string(letter))
+	}
+	return zones
 }
 
 // refer checks a reference to a subnet or group of a VPC.

@@ -40,8 +40,8 @@ func (e Errors) Error() string {
 // maxErrors keeps what a file that is no topology at all has to say readable.
 const maxErrors = 100
 
-// orNil sorts, drops what was said twice, and is a nil error if nothing is left.
-func (e Errors) orNil() error {
+// OrNil sorts, drops what was said twice, and is a nil error if nothing is left.
+func (e Errors) OrNil() error {
 	if len(e) == 0 {
 		return nil
 	}
@@ -55,6 +55,20 @@ func (e Errors) orNil() error {
 		e = append(e[:maxErrors:maxErrors], last)
 	}
 	return e
+}
+
+// ErrorAt is a problem with the value of a path, such as functions.f.code, or with what it would be in if it was left out.
+// It is for who finds a problem that the file alone does not tell.
+func (t *Topology) ErrorAt(path, format string, args ...any) Error {
+	at, ok := t.where[path]
+	for p := path; !ok && p != ""; {
+		p = p[:max(strings.LastIndexAny(p, ".["), 0)]
+		at, ok = t.where[p]
+	}
+	if !ok {
+		at = position{1, 1}
+	}
+	return Error{t.file, at.line, at.column, path, fmt.Sprintf(format, args...)}
 }
 
 // position is a place in a file, from 1.

@@ -83,7 +83,7 @@ func ParseIn(region, name string, b []byte) (*Topology, error) {
 	}
 	c := newChecker(t, d.errs)
 	c.check()
-	if err := c.errs.orNil(); err != nil {
+	if err := c.errs.OrNil(); err != nil {
 		return nil, err
 	}
 	t.complete()
@@ -164,7 +164,7 @@ func (t *Topology) CheckFiles() error {
 			c.fail(at, "%s is neither a file nor a directory", path)
 		}
 	}
-	return c.errs.orNil()
+	return c.errs.OrNil()
 }
 
 func placeOf(c Code, store string) string {
