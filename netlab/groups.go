@@ -122,6 +122,9 @@ func (v *VPC) addSet(groups []string) (number uint32) {
 }
 
 // commit replaces the namespace's whole ruleset. Callers hold mu, or nobody else knows v yet.
+//
+// The context's end does not stop it: whoever asked may go away between the kernel's change and the word of it, and rules
+// would hold that neither memory nor state knows of.
 func (v *VPC) commit(ctx context.Context) error {
-	return v.Node.Apply(ctx, planFilter(v.groups, v.sets))
+	return v.Node.Apply(context.WithoutCancel(ctx), planFilter(v.groups, v.sets))
 }

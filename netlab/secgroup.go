@@ -87,6 +87,8 @@ func (r Rule) matches(addressFlag, groupFlag string, sets []groupSet) (condition
 	var what string
 	switch {
 	case r.Protocol == "-1":
+	case r.ICMP != "":
+		what = " -p icmp -m icmp --icmp-type " + r.ICMP
 	case r.FromPort == 0 && r.ToPort == 0:
 		what = " -p " + r.Protocol
 	case r.ToPort == 0 || r.ToPort == r.FromPort:

@@ -53,6 +53,13 @@ func TestPlanFilter(t *testing.T) {
 			)},
 			sets: []groupSet{set(0, "sg-a")},
 		},
+		"icmp": { // and protocols that have a number alone
+			groups: []SecurityGroupSpec{group("sg-a",
+				Rule{Protocol: "icmp", ICMP: "8", CIDR: All.CIDR}, Rule{Protocol: "icmp", ICMP: "3/4", CIDR: data},
+				Rule{Protocol: "icmp", ICMP: "0/0", Group: "sg-a"}, Rule{Protocol: "50", CIDR: data}, Rule{Protocol: "132", Group: "sg-a"},
+			)},
+			sets: []groupSet{set(0, "sg-a")},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			groups := map[string]SecurityGroupSpec{}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -42,8 +43,9 @@ type SecurityGroupSpec struct {
 
 // Rule allows one kind of traffic from (ingress) or to (egress) a range or the members of a group.
 type Rule struct {
-	Protocol         string // "tcp", "udp", "icmp", or "-1" for all
+	Protocol         string // "tcp", "udp", "icmp", the number of another protocol of IPv4, or "-1" for all
 	FromPort, ToPort uint16 // for tcp and udp; both zero means all; ToPort zero means FromPort
+	ICMP             string // for icmp: a type such as "8", or a type and a code such as "3/4"; empty means all
 	CIDR             netip.Prefix
 	Group            string // a security group of the same VPC; exactly one of CIDR and Group is set
 }
@@ -265,14 +267,20 @@ func (r Rule) check(groups map[string]bool) error {
 		if r.ToPort != 0 && r.ToPort < r.FromPort {
 			return fmt.Errorf("ports %d-%d run backwards", r.FromPort, r.ToPort)
 		}
-	case "icmp", "-1":
+	default:
+		if r.Protocol != "icmp" && r.Protocol != "-1" && !isByte(r.Protocol) {
+			return fmt.Errorf("protocol %q is not tcp, udp, icmp, -1 or a number up to 255", r.Protocol)
+		}
 		if r.FromPort != 0 || r.ToPort != 0 {
 			return fmt.Errorf("protocol %s has no ports", r.Protocol)
 		}
-	default:
-		return fmt.Errorf("protocol %q is not one of tcp, udp, icmp, -1", r.Protocol)
 	}
+	kind, code, coded := strings.Cut(r.ICMP, "/")
 	switch {
+	case r.ICMP != "" && r.Protocol != "icmp":
+		return fmt.Errorf("protocol %s has no ICMP types", r.Protocol)
+	case r.ICMP != "" && (!isByte(kind) || coded && !isByte(code)):
+		return fmt.Errorf("ICMP type %q is not a type such as 8 or a type and a code such as 3/4", r.ICMP)
 	case r.CIDR.IsValid() == (r.Group != ""):
 		return errors.New("give either a CIDR or a group")
 	case r.Group != "" && !groups[r.Group]:
@@ -281,6 +289,12 @@ func (r Rule) check(groups map[string]bool) error {
 		return fmt.Errorf("CIDR %s is not a plain IPv4 network", r.CIDR)
 	}
 	return nil
+}
+
+// isByte holds for 0 to 255 in decimal.
+func isByte(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 8)
+	return err == nil && strconv.FormatUint(n, 10) == s
 }
 
 func checkGroups(ids []string, known map[string]bool) (errs []error) {

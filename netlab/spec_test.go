@@ -100,8 +100,14 @@ func TestValidate(t *testing.T) {
 			*v = VPCSpec{ID: v.ID, CIDR: prefix("10.0.1.0/25"), Subnets: []SubnetSpec{{ID: "subnet-x", CIDR: prefix("10.0.1.0/24")}}}
 		}, `subnet "subnet-x": 10.0.1.0/24 is not inside the VPC's 10.0.1.0/25`},
 		// rules
-		{ingress(Rule{Protocol: "sctp", CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol "sctp" is not one of tcp, udp, icmp, -1`},
-		{ingress(Rule{CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol "" is not one of tcp, udp, icmp, -1`},
+		{ingress(Rule{Protocol: "sctp", CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol "sctp" is not tcp, udp, icmp, -1 or a number up to 255`},
+		{ingress(Rule{CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol "" is not tcp, udp, icmp, -1 or a number up to 255`},
+		{ingress(Rule{Protocol: "256", CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol "256" is not tcp, udp, icmp, -1 or a number up to 255`},
+		{ingress(Rule{Protocol: "050", CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol "050" is not tcp, udp, icmp, -1 or a number up to 255`},
+		{ingress(Rule{Protocol: "50", FromPort: 8, CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol 50 has no ports`},
+		{ingress(Rule{Protocol: "tcp", ICMP: "8", CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol tcp has no ICMP types`},
+		{ingress(Rule{Protocol: "icmp", ICMP: "echo-request", CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: ICMP type "echo-request" is not a type such as 8 or a type and a code such as 3/4`},
+		{ingress(Rule{Protocol: "icmp", ICMP: "3/", CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: ICMP type "3/" is not a type such as 8 or a type and a code such as 3/4`},
 		{ingress(Rule{Protocol: "tcp", FromPort: 90, ToPort: 80, CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: ports 90-80 run backwards`},
 		{ingress(Rule{Protocol: "icmp", FromPort: 8, CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol icmp has no ports`},
 		{ingress(Rule{Protocol: "-1", ToPort: 8, CIDR: All.CIDR}), `security group "sg-app": ingress rule 2: protocol -1 has no ports`},
@@ -187,13 +193,13 @@ func TestFixedAddressesComeFirst(t *testing.T) {
 
 // FuzzValidate: no spec makes Validate panic, and whatever it lets pass has a ruleset whose every line is one rule.
 func FuzzValidate(f *testing.F) {
-	f.Add("vpc-blue", "10.0.0.0/16", "subnet-a", "10.0.1.0/24", "sg-a", "tcp", uint16(80), uint16(90), "0.0.0.0/0", "", "web", "10.0.1.20", "true")
-	f.Add("vpc-blue", "10.0.0.0/16", "subnet-a", "10.0.1.0/28", "sg-a", "icmp", uint16(0), uint16(0), "", "sg-a", "web", "", "/bin/true")
-	f.Add("a\nb", "::/0", "", "10.0.1.0/32", "-j ACCEPT", "\x00", uint16(9), uint16(1), "1.2.3.4/33", "sg", "", "::1", "")
-	f.Fuzz(func(t *testing.T, vpc, cidr, subnet, subnetCIDR, group, protocol string, from, to uint16, ruleCIDR, ruleGroup, name, address, command string) {
+	f.Add("vpc-blue", "10.0.0.0/16", "subnet-a", "10.0.1.0/24", "sg-a", "tcp", "", uint16(80), uint16(90), "0.0.0.0/0", "", "web", "10.0.1.20", "true")
+	f.Add("vpc-blue", "10.0.0.0/16", "subnet-a", "10.0.1.0/28", "sg-a", "icmp", "3/4", uint16(0), uint16(0), "", "sg-a", "web", "", "/bin/true")
+	f.Add("a\nb", "::/0", "", "10.0.1.0/32", "-j ACCEPT", "\x00", "8 -j", uint16(9), uint16(1), "1.2.3.4/33", "sg", "", "::1", "")
+	f.Fuzz(func(t *testing.T, vpc, cidr, subnet, subnetCIDR, group, protocol, icmp string, from, to uint16, ruleCIDR, ruleGroup, name, address, command string) {
 		prefix := func(s string) (p netip.Prefix) { p, _ = netip.ParsePrefix(s); return p }
 		addr, _ := netip.ParseAddr(address)
-		rule := Rule{Protocol: protocol, FromPort: from, ToPort: to, CIDR: prefix(ruleCIDR), Group: ruleGroup}
+		rule := Rule{Protocol: protocol, ICMP: icmp, FromPort: from, ToPort: to, CIDR: prefix(ruleCIDR), Group: ruleGroup}
 		v := VPCSpec{
 			ID: vpc, CIDR: prefix(cidr),
 			Subnets:        []SubnetSpec{{ID: subnet, CIDR: prefix(subnetCIDR)}},

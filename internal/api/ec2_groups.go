@@ -52,7 +52,10 @@ func permissionAnswer(p ec2.IPPermission) ec2api.IpPermission {
 		UserIdGroupPairs: convert(p.UserIDGroupPairs, func(g ec2.UserIDGroupPair) ec2api.UserIdGroupPair {
 			return ec2api.UserIdGroupPair{GroupId: new(g.GroupID), UserId: set(g.UserID), Description: set(g.Description)}
 		}),
-		Ipv6Ranges: []ec2api.Ipv6Range{}, PrefixListIds: []ec2api.PrefixListId{},
+		Ipv6Ranges: convert(p.IPv6Ranges, func(r ec2.IPRange) ec2api.Ipv6Range {
+			return ec2api.Ipv6Range{CidrIpv6: new(r.CidrIP), Description: set(r.Description)}
+		}),
+		PrefixListIds: []ec2api.PrefixListId{},
 	}
 }
 

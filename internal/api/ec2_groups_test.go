@@ -112,8 +112,7 @@ func TestSecurityGroupRules(t *testing.T) {
 		in   ec2.AuthorizeSecurityGroupIngressInput
 	}{
 		"twice": {"InvalidPermission.Duplicate", ec2.AuthorizeSecurityGroupIngressInput{SourceSecurityGroupName: aws.String("peer")}},
-		"IPv6":  {"InvalidParameterValue", ec2.AuthorizeSecurityGroupIngressInput{IpPermissions: port(1, func(p *types.IpPermission) { p.Ipv6Ranges = []types.Ipv6Range{{CidrIpv6: aws.String("::/0")}} })}},
-		"prefix list": {"InvalidParameterValue", ec2.AuthorizeSecurityGroupIngressInput{IpPermissions: port(1, func(p *types.IpPermission) {
+		"prefix list": {"InvalidPrefixListID.NotFound", ec2.AuthorizeSecurityGroupIngressInput{IpPermissions: port(1, func(p *types.IpPermission) {
 			p.PrefixListIds = []types.PrefixListId{{PrefixListId: aws.String("pl-1")}}
 		})}},
 		"peering":        {"UnsupportedOperation", ec2.AuthorizeSecurityGroupIngressInput{IpPermissions: port(1, members(types.UserIdGroupPair{GroupId: &peer, VpcPeeringConnectionId: aws.String("pcx-1")}))}},
@@ -132,4 +131,33 @@ func TestSecurityGroupRules(t *testing.T) {
 	refused(c.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: &web, IpPermissions: port(1, from("10.0.0.0/8"))}))(t, "InvalidPermission.NotFound")
 	refused(c.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: &web, IpPermissions: port(1, from("10.0.0.0/8")), DryRun: aws.Bool(true)}))(t, "DryRunOperation")
 	equal(t, "rules after refusals", len(rules()), 2)
+}
+
+// IPv6's rules are kept and shown. To take away one that is not there is what Terraform does first of all with a group.
+func TestRulesOfIPv6(t *testing.T) {
+	r := newRegion(t)
+	c, ctx := r.ec2(), t.Context()
+	group := r.group(r.vpc("10.0.0.0/16"), "web")
+	all := []types.IpPermission{{IpProtocol: aws.String("-1"), Ipv6Ranges: []types.Ipv6Range{{CidrIpv6: aws.String("::/0"), Description: aws.String("six")}}}}
+	for _, revoke := range []func() error{
+		func() error {
+			_, err := c.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: &group, IpPermissions: all})
+			return err
+		},
+		func() error {
+			_, err := c.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: &group, IpPermissions: all})
+			return err
+		},
+	} {
+		refused(0, revoke())(t, "InvalidPermission.NotFound")
+	}
+	made := answer(c.AuthorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &group, IpPermissions: all}))(t).SecurityGroupRules[0]
+	equal(t, "rule", *made.CidrIpv6, "::/0")
+	equal(t, "no IPv4 range", made.CidrIpv4, nil)
+	refused(c.AuthorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &group, IpPermissions: all}))(t, "InvalidPermission.Duplicate")
+	g := answer(c.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{group}}))(t).SecurityGroups[0]
+	equal(t, "permissions", len(g.IpPermissionsEgress), 1) // with the way out that every group has
+	equal(t, "range", *g.IpPermissionsEgress[0].Ipv6Ranges[0].CidrIpv6+" "+*g.IpPermissionsEgress[0].Ipv6Ranges[0].Description, "::/0 six")
+	answer(c.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: &group, IpPermissions: all}))(t)
+	refused(c.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: &group, IpPermissions: all}))(t, "InvalidPermission.NotFound")
 }

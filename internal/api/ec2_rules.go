@@ -167,9 +167,12 @@ func ruleAnswer(r ec2.SecurityGroupRule) ec2api.SecurityGroupRule {
 		IpProtocol: new(r.IPProtocol), FromPort: new(int32(r.FromPort)), ToPort: new(int32(r.ToPort)), Description: set(r.Description),
 		Tags: tagsAnswer(r.Tags),
 	}
-	if r.ReferencedGroupID != "" {
+	switch {
+	case r.ReferencedGroupID != "":
 		answer.ReferencedGroupInfo = &ec2api.ReferencedSecurityGroup{GroupId: new(r.ReferencedGroupID), UserId: new(r.GroupOwnerID)}
-	} else {
+	case r.CidrIPv6.IsValid():
+		answer.CidrIpv6 = new(r.CidrIPv6.String())
+	default:
 		answer.CidrIpv4 = new(r.CidrIPv4.String())
 	}
 	return answer

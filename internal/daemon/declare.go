@@ -143,7 +143,7 @@ func ruleTexts(rules []netlab.Rule) []string {
 		if where == "" {
 			where = r.CIDR.String()
 		}
-		texts = append(texts, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s", r.Protocol, portText(r.Protocol, from, to), where)), " "))
+		texts = append(texts, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s", r.Protocol, r.ICMP, portText(r.Protocol, from, to), where)), " "))
 	}
 	slices.Sort(texts)
 	return slices.Compact(texts)

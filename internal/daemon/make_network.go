@@ -56,10 +56,10 @@ func (d *Daemon) groups() (list []object, err error) {
 		spec := groupSpec{VPC: g.VpcID, Description: g.Description, isDefault: g.GroupName == "default"}
 		var in, out []netlab.Rule
 		for _, r := range g.Rules {
-			if rule := (netlab.Rule{Protocol: r.IPProtocol, FromPort: port(r.FromPort), ToPort: port(r.ToPort), CIDR: r.CidrIPv4, Group: r.ReferencedGroupID}); r.IsEgress {
-				out = append(out, rule)
+			if r.IsEgress {
+				out = append(out, r.Rule())
 			} else {
-				in = append(in, rule)
+				in = append(in, r.Rule())
 			}
 		}
 		spec.Ingress, spec.Egress = ruleTexts(in), ruleTexts(out)
@@ -67,9 +67,6 @@ func (d *Daemon) groups() (list []object, err error) {
 	}
 	return list, err
 }
-
-// port is a port of EC2's rules as netlab has it: -1 means none.
-func port(n int) uint16 { return uint16(max(n, 0)) }
 
 // freeGroups sees to groups whose rules name each other: those that come are made without rules first, and those that go
 // lose theirs.

@@ -63,9 +63,11 @@ func (s *Service) authorize(ctx context.Context, in AuthorizeInput, egress bool)
 
 // checkRules looks at what rules refer to, and at their number. The caller holds change.
 func (s *Service) checkRules(g SecurityGroup) error {
-	count := map[bool]int{}
+	type family struct{ egress, ipv6 bool } // each has the quota for itself
+	count := map[family]int{}
 	for _, r := range g.Rules {
-		if count[r.IsEgress]++; count[r.IsEgress] > s.Quotas.RulesPerGroup && !g.Declared {
+		of := family{r.IsEgress, r.CidrIPv6.IsValid()}
+		if count[of]++; count[of] > s.Quotas.RulesPerGroup && !g.Declared {
 			return refuse(RulesPerGroupLimitExceeded, "The maximum number of rules per security group has been reached.")
 		}
 		if r.ReferencedGroupID == "" {

@@ -1,6 +1,7 @@
 package ec2_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -137,6 +138,29 @@ func (h host) reaches(at netip.AddrPort, expected bool) bool {
 		}
 		return err
 	}) == nil
+}
+
+// send sends a packet of a protocol of IPv4 and tells whether it has arrived. One that should has more time for it.
+func (h host) send(t testing.TB, to host, protocol string, packet []byte, should bool) (arrived bool) {
+	t.Helper()
+	listen := func(at host) (c net.PacketConn) {
+		must(t, at.NS.Do(func() (err error) {
+			c, err = net.ListenPacket("ip4:"+protocol, at.Address.String())
+			return err
+		}))
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	in, out := listen(to), listen(h)
+	get(out.WriteTo(packet, &net.IPAddr{IP: to.Address.AsSlice()}))(t)
+	patience := 300 * time.Millisecond
+	if should {
+		patience = 10 * time.Second
+	}
+	must(t, in.SetReadDeadline(time.Now().Add(patience)))
+	got := make([]byte, 1500)
+	n, _, err := in.ReadFrom(got)
+	return err == nil && bytes.Equal(got[:n], packet)
 }
 
 func tcp(port int, peers ...string) ec2.IPPermission {

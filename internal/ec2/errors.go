@@ -29,6 +29,7 @@ const (
 	InvalidParameterValue        Code = "InvalidParameterValue"
 	InvalidPermissionDuplicate   Code = "InvalidPermission.Duplicate"
 	InvalidPermissionNotFound    Code = "InvalidPermission.NotFound"
+	InvalidPrefixListNotFound    Code = "InvalidPrefixListID.NotFound"
 	InvalidRuleNotFound          Code = "InvalidSecurityGroupRuleId.NotFound"
 	InvalidSubnetConflict        Code = "InvalidSubnet.Conflict"
 	InvalidSubnetNotFound        Code = "InvalidSubnetID.NotFound"

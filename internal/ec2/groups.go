@@ -162,10 +162,12 @@ func (s *Service) setGroup(ctx context.Context, g SecurityGroup, besides ...edit
 func (g SecurityGroup) spec() netlab.SecurityGroupSpec {
 	spec := netlab.SecurityGroupSpec{ID: g.GroupID, Egress: []netlab.Rule{}} // nil would let everything out
 	for _, r := range g.Rules {
-		if r.IsEgress {
-			spec.Egress = append(spec.Egress, r.kernel())
-		} else {
-			spec.Ingress = append(spec.Ingress, r.kernel())
+		switch {
+		case r.isIPv6():
+		case r.IsEgress:
+			spec.Egress = append(spec.Egress, r.Rule())
+		default:
+			spec.Ingress = append(spec.Ingress, r.Rule())
 		}
 	}
 	return spec

@@ -94,3 +94,47 @@ func TestGroupsThatCannotBe(t *testing.T) {
 	wantCode(t, b.DeleteSecurityGroup(t.Context(), client), ec2.InvalidGroupNotFound)
 	must(t, agree(b.Service))
 }
+
+// ICMP's types, and protocols that have a number alone, are matched by the kernel.
+func TestProtocolsReachTheKernel(t *testing.T) {
+	b := newBed(t)
+	vpc := b.vpc(t, "10.0.0.0/16")
+	sub := b.subnet(t, vpc, "10.0.1.0/24")
+	server := b.host(t, vpc, netlab.InterfaceSpec{Subnet: sub, SecurityGroups: []string{b.group(t, vpc, "web")}})
+	caller := b.host(t, vpc, netlab.InterfaceSpec{Subnet: sub, SecurityGroups: []string{b.group(t, vpc, "client")}})
+	id := byte(0) // of a packet's own: replies to a former one's pass whatever the rules
+	icmp := func(kind byte, data ...byte) []byte {
+		id++
+		packet := append([]byte{kind, 0, 0, 0, id, id, 0, 0}, data...)
+		sum := 0xffff - (int(kind)<<8 + int(id)<<8 + int(id)) // data is zero
+		packet[2], packet[3] = byte(sum>>8), byte(sum)
+		return packet
+	}
+	echo, timestamp := func() []byte { return icmp(8) }, func() []byte { return icmp(13, make([]byte, 12)...) }
+	other := func() []byte { return []byte("for experiments") }
+	rule := func(protocol string, from, to int) ec2.IPPermission {
+		return ec2.IPPermission{IPProtocol: protocol, FromPort: &from, ToPort: &to, IPRanges: []ec2.IPRange{{CidrIP: "10.0.0.0/8"}}}
+	}
+	for _, tt := range []struct {
+		name     string
+		rule     ec2.IPPermission
+		protocol string // of packets that are sent
+		packet   func() []byte
+		arrives  bool
+	}{
+		{"echo where echo is allowed", rule("icmp", 8, -1), "icmp", echo, true},
+		{"echo of that code", rule("icmp", 8, 0), "icmp", echo, true},
+		{"echo of another code", rule("icmp", 8, 1), "icmp", echo, false},
+		{"a timestamp where echo is allowed", rule("icmp", 8, -1), "icmp", timestamp, false},
+		{"a timestamp where all is", rule("icmp", -1, -1), "icmp", timestamp, true},
+		{"a number", rule("253", -1, -1), "253", other, true},
+		{"another number", rule("254", -1, -1), "253", other, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			must(t, b.SetSecurityGroupRules(t.Context(), server.Groups[0], []ec2.IPPermission{tt.rule}, nil))
+			if got := caller.send(t, server, tt.protocol, tt.packet(), tt.arrives); got != tt.arrives {
+				t.Errorf("it arrived: %v", got)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package ec2
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ type IPPermission struct {
 	FromPort, ToPort *int   // nil: none
 	IPRanges         []IPRange
 	UserIDGroupPairs []UserIDGroupPair
-	IPv6Ranges       []IPRange // refused: the lab speaks IPv4 alone
+	IPv6Ranges       []IPRange // kept and shown; they match nothing, since the lab speaks IPv4 alone
 	PrefixListIDs    []string  // refused: the lab has none
 }
 
@@ -22,9 +23,22 @@ type IPRange struct{ CidrIP, Description string }
 // UserIDGroupPair is a group whose members an IPPermission allows.
 type UserIDGroupPair struct{ GroupID, UserID, Description string }
 
-// protocols are the names of those numbers that the lab knows.
-// https://www.iana.org/assignments/protocol-numbers
-var protocols = map[string]string{"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "icmp": "icmp", "1": "icmp", "-1": "-1", "all": "-1"}
+const icmpv6 = "icmpv6"
+
+// protocols are those that have names in EC2, by name and number.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+var protocols = map[string]string{
+	"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "icmp": "icmp", "1": "icmp", icmpv6: icmpv6, "58": icmpv6, "-1": "-1", "all": "-1",
+}
+
+// protocolOf gives a protocol's one spelling; false if it is none.
+func protocolOf(s string) (string, bool) {
+	if name, ok := protocols[strings.ToLower(s)]; ok {
+		return name, true
+	}
+	n, err := strconv.ParseUint(s, 10, 8)
+	return s, err == nil && strconv.FormatUint(n, 10) == s
+}
 
 // rulesOf takes permissions apart, a rule for each peer, without ids.
 func rulesOf(permissions []IPPermission, egress bool) (list []SecurityGroupRule, err error) {
@@ -55,6 +69,17 @@ func rulesOf(permissions []IPPermission, egress bool) (list []SecurityGroupRule,
 				return nil, err
 			}
 		}
+		for _, peer := range p.IPv6Ranges {
+			t := traffic
+			cidr, err := netip.ParsePrefix(peer.CidrIP)
+			if err != nil || !cidr.Addr().Is6() {
+				return nil, refuse(InvalidParameterValue, "CIDR block %s is malformed", peer.CidrIP)
+			}
+			t.CidrIPv6 = cidr.Masked()
+			if err := add(t, peer.Description); err != nil {
+				return nil, err
+			}
+		}
 		for _, peer := range p.UserIDGroupPairs {
 			t := traffic
 			if t.ReferencedGroupID = peer.GroupID; peer.GroupID == "" {
@@ -72,25 +97,23 @@ func rulesOf(permissions []IPPermission, egress bool) (list []SecurityGroupRule,
 func (p IPPermission) traffic() (t Traffic, err error) {
 	known := false
 	t.FromPort, t.ToPort = -1, -1
-	t.IPProtocol, known = protocols[strings.ToLower(p.IPProtocol)]
+	t.IPProtocol, known = protocolOf(p.IPProtocol)
 	from, to := portOr(p.FromPort, -1), portOr(p.ToPort, -1)
 	switch {
 	case p.IPProtocol == "":
 		return t, missing("ipProtocol")
 	case !known:
-		return t, refuse(InvalidParameterValue, "Invalid value '%s' for IP protocol. The lab knows tcp, udp, icmp and -1.", p.IPProtocol)
-	case len(p.IPv6Ranges) > 0:
-		return t, refuse(InvalidParameterValue, "CIDR block %s is invalid: the lab speaks IPv4 alone", p.IPv6Ranges[0].CidrIP)
+		return t, refuse(InvalidParameterValue, "Invalid value '%s' for IP protocol. Unknown protocol.", p.IPProtocol)
 	case len(p.PrefixListIDs) > 0:
-		return t, refuse(InvalidParameterValue, "The prefix list ID '%s' does not exist", p.PrefixListIDs[0])
-	case len(p.IPRanges)+len(p.UserIDGroupPairs) == 0:
+		return t, refuse(InvalidPrefixListNotFound, "The prefix list ID '%s' does not exist", p.PrefixListIDs[0])
+	case len(p.IPRanges)+len(p.IPv6Ranges)+len(p.UserIDGroupPairs) == 0:
 		return t, refuse(InvalidParameterValue, "A permission needs a peer: a range or a security group.")
-	case t.IPProtocol == "-1": // whatever the ports
+	case t.isICMP():
+		if from < -1 || from > 255 || to < -1 || to > 255 || from == -1 && to != -1 {
+			return t, refuse(InvalidParameterValue, "Invalid ICMP type and code (%d:%d): each is -1 for all, or 0 to 255; a code needs a type", from, to)
+		}
+	case t.IPProtocol != "tcp" && t.IPProtocol != "udp": // whatever the ports
 		return t, nil
-	case t.IPProtocol == "icmp" && from == -1 && to == -1:
-		return t, nil
-	case t.IPProtocol == "icmp":
-		return t, refuse(InvalidParameterValue, "ICMP type %d and code %d: the lab allows all of ICMP (-1 and -1) or none.", from, to)
 	case p.FromPort == nil || p.ToPort == nil:
 		return t, refuse(InvalidParameterValue, "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.")
 	case from < 0 || to > 65535 || from > to:
@@ -123,17 +146,23 @@ func (g SecurityGroup) Permissions(egress bool) (list []IPPermission) {
 			i = len(list)
 			at[common] = i
 			p := IPPermission{IPProtocol: r.IPProtocol}
-			if r.IPProtocol != "-1" {
+			if common.hasPorts() {
 				p.FromPort, p.ToPort = &common.FromPort, &common.ToPort
 			}
 			list = append(list, p)
 		}
 		p := &list[i]
-		if r.ReferencedGroupID != "" {
+		switch {
+		case r.ReferencedGroupID != "":
 			p.UserIDGroupPairs = append(p.UserIDGroupPairs, UserIDGroupPair{r.ReferencedGroupID, g.OwnerID, r.Description})
-		} else {
+		case r.CidrIPv6.IsValid():
+			p.IPv6Ranges = append(p.IPv6Ranges, IPRange{r.cidr6(), r.Description})
+		default:
 			p.IPRanges = append(p.IPRanges, IPRange{r.cidr(), r.Description})
 		}
 	}
 	return list
 }
+
+// hasPorts holds for the protocols whose permissions show ports, or ICMP's types and codes.
+func (t Traffic) hasPorts() bool { return t.isICMP() || t.IPProtocol == "tcp" || t.IPProtocol == "udp" }

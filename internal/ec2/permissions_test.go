@@ -36,9 +36,14 @@ func TestPermissions(t *testing.T) {
 		{"ICMP without types", IPPermission{IPProtocol: "icmp", IPRanges: anywhere}, "icmp 0-0 0.0.0.0/0"},
 		{"host bits", IPPermission{IPProtocol: "-1", IPRanges: []IPRange{{CidrIP: "10.1.2.3/16"}}}, "-1 0-0 10.1.0.0/16"},
 		{"two peers", IPPermission{IPProtocol: "-1", IPRanges: anywhere, UserIDGroupPairs: []UserIDGroupPair{{GroupID: "sg-a"}}}, "-1 0-0 0.0.0.0/0, -1 0-0 sg-a"},
-		{"one kind of ICMP", with(ports(8, 0), "icmp"), "InvalidParameterValue: ICMP type 8"},
+		{"one kind of ICMP", with(ports(8, 0), "icmp"), "icmp 8/0 0-0 10.0.0.0/8"},
+		{"ICMP of a type", with(ports(3, -1), "1"), "icmp 3 0-0 10.0.0.0/8"},
+		{"a code without a type", with(ports(-1, 4), "icmp"), "InvalidParameterValue: Invalid ICMP type and code (-1:4)"},
+		{"no type of ICMP", with(ports(256, -1), "icmp"), "InvalidParameterValue: Invalid ICMP type and code (256:-1)"},
 		{"no protocol", with(ports(1, 2), ""), "MissingParameter"},
-		{"another protocol", with(ports(-1, -1), "50"), "InvalidParameterValue: Invalid value '50'"},
+		{"another protocol, whatever the ports", with(ports(1, 2), "50"), "50 0-0 10.0.0.0/8"},
+		{"a name that EC2 has not", with(ports(-1, -1), "esp"), "InvalidParameterValue: Invalid value 'esp'"},
+		{"no protocol's number", with(ports(-1, -1), "256"), "InvalidParameterValue: Invalid value '256'"},
 		{"no ports", IPPermission{IPProtocol: "tcp", IPRanges: anywhere}, "InvalidParameterValue: Invalid value 'Must specify both"},
 		{"backwards", with(ports(2, 1), "tcp"), "InvalidParameterValue: Invalid TCP/UDP port range (2:1)"},
 		{"too high", with(ports(1, 65536), "tcp"), "InvalidParameterValue: Invalid TCP/UDP port range"},
@@ -46,7 +51,11 @@ func TestPermissions(t *testing.T) {
 		{"no peer", IPPermission{IPProtocol: "-1"}, "InvalidParameterValue: A permission needs a peer"},
 		{"no CIDR", IPPermission{IPProtocol: "-1", IPRanges: []IPRange{{CidrIP: "all"}}}, "InvalidParameterValue: CIDR block all is malformed"},
 		{"IPv6 as IPv4", IPPermission{IPProtocol: "-1", IPRanges: []IPRange{{CidrIP: "::/0"}}}, "InvalidParameterValue: CIDR block ::/0 is malformed"},
-		{"IPv6", IPPermission{IPProtocol: "-1", IPv6Ranges: []IPRange{{CidrIP: "::/0"}}}, "InvalidParameterValue: CIDR block ::/0 is invalid"},
+		{"IPv4 as IPv6", IPPermission{IPProtocol: "-1", IPv6Ranges: anywhere}, "InvalidParameterValue: CIDR block 0.0.0.0/0 is malformed"},
+		{"IPv6, which the kernel never sees", IPPermission{IPProtocol: "-1", IPv6Ranges: []IPRange{{CidrIP: "::/0"}}}, ""},
+		{"both", IPPermission{IPProtocol: "-1", IPv6Ranges: []IPRange{{CidrIP: "::/0"}}, IPRanges: anywhere}, "-1 0-0 0.0.0.0/0"},
+		{"ICMP of IPv6", with(ports(128, 0), "58"), ""},
+		{"a prefix list", IPPermission{IPProtocol: "-1", PrefixListIDs: []string{"pl-1"}}, "InvalidPrefixListID.NotFound"},
 		{"the same twice", IPPermission{IPProtocol: "-1", IPRanges: append(anywhere, anywhere...)}, "InvalidParameterValue: The same permission"},
 		{"a description with a newline", IPPermission{IPProtocol: "-1", IPRanges: []IPRange{{"0.0.0.0/0", "a\nb"}}}, "InvalidParameterValue: Invalid rule description"},
 	} {
@@ -59,15 +68,13 @@ func TestPermissions(t *testing.T) {
 				return
 			}
 			var got []string
-			spec := netlab.SecurityGroupSpec{ID: "sg-a"}
-			for _, r := range rules {
-				k := r.kernel()
-				spec.Ingress = append(spec.Ingress, k)
+			spec := SecurityGroup{GroupID: "sg-a", Rules: rules}.spec()
+			for _, k := range spec.Ingress {
 				peer := k.Group
 				if peer == "" {
 					peer = k.CIDR.String()
 				}
-				got = append(got, fmt.Sprintf("%s %d-%d %s", k.Protocol, k.FromPort, k.ToPort, peer))
+				got = append(got, strings.Join(strings.Fields(fmt.Sprintf("%s %s %d-%d %s", k.Protocol, k.ICMP, k.FromPort, k.ToPort, peer)), " "))
 			}
 			if s := strings.Join(got, ", "); s != tt.want {
 				t.Errorf("got %s, want %s", s, tt.want)
@@ -87,6 +94,7 @@ func TestPermissionsAreShownAsTheyWere(t *testing.T) {
 	a, b := with(ports(80, 80), "tcp"), IPPermission{IPProtocol: "-1", IPRanges: []IPRange{{"0.0.0.0/0", "all"}}}
 	a.IPRanges = append(a.IPRanges, IPRange{"192.168.0.0/16", "office"})
 	a.UserIDGroupPairs = []UserIDGroupPair{{"sg-b", "123456789012", "friends"}}
+	a.IPv6Ranges = []IPRange{{"2001:db8::/32", "six"}}
 	in, err := rulesOf([]IPPermission{a}, false)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -24,9 +25,10 @@ type SecurityGroupRule struct {
 // a group allow the same.
 type Traffic struct {
 	IsEgress          bool         `json:",omitempty"`
-	IPProtocol        string       // "tcp", "udp", "icmp", or "-1" for all
-	FromPort, ToPort  int          // of tcp and udp, 0 to 65,535; -1 otherwise
-	CidrIPv4          netip.Prefix // not valid if there is a
+	IPProtocol        string       // "tcp", "udp", "icmp", "icmpv6", the number of another protocol, or "-1" for all
+	FromPort, ToPort  int          // of tcp and udp, 0 to 65,535; of icmp and icmpv6 type and code, or -1 for all; -1 otherwise
+	CidrIPv4          netip.Prefix // one of these three is given
+	CidrIPv6          netip.Prefix `json:",omitzero"`
 	ReferencedGroupID string       `json:",omitempty"`
 }
 
@@ -51,18 +53,32 @@ func allEgress(group string) SecurityGroupRule {
 	}
 }
 
-// kernel is the rule as netlab has it, where ports 0 to 0 are all.
-func (t Traffic) kernel() netlab.Rule {
+// isIPv6 holds for what is kept and shown, and matches nothing: the lab speaks IPv4 alone.
+func (t Traffic) isIPv6() bool { return t.CidrIPv6.IsValid() || t.IPProtocol == icmpv6 }
+
+// Rule is the rule as netlab has it, where ports 0 to 0 are all.
+func (t Traffic) Rule() netlab.Rule {
 	k := netlab.Rule{Protocol: t.IPProtocol, CIDR: t.CidrIPv4, Group: t.ReferencedGroupID}
-	if t.FromPort >= 0 && (t.FromPort != 0 || t.ToPort != 65535) {
+	switch {
+	case t.isICMP() && t.ToPort >= 0:
+		k.ICMP = fmt.Sprintf("%d/%d", t.FromPort, t.ToPort)
+	case t.isICMP() && t.FromPort >= 0:
+		k.ICMP = t.from()
+	case t.isICMP():
+	case t.FromPort >= 0 && (t.FromPort != 0 || t.ToPort != 65535):
 		k.FromPort, k.ToPort = uint16(t.FromPort), uint16(t.ToPort)
+	}
+	if t.CidrIPv6.IsValid() {
+		k.CIDR = t.CidrIPv6 // for comparisons: no such rule reaches the kernel
 	}
 	return k
 }
 
+func (t Traffic) isICMP() bool { return t.IPProtocol == "icmp" || t.IPProtocol == icmpv6 }
+
 // words spells the rule as EC2's errors do.
 func (t Traffic) words() string {
-	s := "peer: " + cmp.Or(t.cidr(), t.ReferencedGroupID) + ", " + strings.ToUpper(t.IPProtocol)
+	s := "peer: " + cmp.Or(t.cidr(), t.cidr6(), t.ReferencedGroupID) + ", " + strings.ToUpper(t.IPProtocol)
 	if t.FromPort >= 0 {
 		s += ", from port: " + t.from() + ", to port: " + t.to()
 	}
@@ -74,6 +90,13 @@ func (t Traffic) cidr() string {
 		return ""
 	}
 	return t.CidrIPv4.String()
+}
+
+func (t Traffic) cidr6() string {
+	if !t.CidrIPv6.IsValid() {
+		return ""
+	}
+	return t.CidrIPv6.String()
 }
 
 func (t Traffic) from() string      { return strconv.Itoa(t.FromPort) }
