@@ -61,14 +61,14 @@ func TestNetworksAreRebuilt(t *testing.T) {
 	}
 }
 
-// What the kernel could not do, here because the caller has gone, is neither shown nor kept.
+// What the kernel could not do, here for want of iptables, is neither shown nor kept.
 func TestWhatFailsLeavesNothing(t *testing.T) {
 	b := newBed(t)
 	vpc := b.vpc(t, "10.0.0.0/16")
 	sub, web := b.subnet(t, vpc, "10.0.1.0/24"), b.group(t, vpc, "web")
 	before := everything(t, b.Service)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ctx, path := t.Context(), os.Getenv("PATH")
+	t.Setenv("PATH", t.TempDir())
 	for what, err := range map[string]error{
 		"vpc":       only(b.CreateVpc(ctx, ec2.CreateVpcInput{CidrBlock: "10.0.0.0/16"})),
 		"group":     only(b.CreateSecurityGroup(ctx, ec2.CreateSecurityGroupInput{GroupName: "x", Description: "x", VpcID: vpc})),
@@ -81,6 +81,7 @@ func TestWhatFailsLeavesNothing(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	t.Setenv("PATH", path)
 	if after := everything(t, b.Service); !reflect.DeepEqual(after, before) {
 		t.Errorf("before: %+v\nafter: %+v", before, after)
 	}
@@ -94,6 +95,28 @@ func TestWhatFailsLeavesNothing(t *testing.T) {
 	if kept := everything(t, again); !reflect.DeepEqual(kept, before) {
 		t.Errorf("before: %+v\nkept: %+v", before, kept)
 	}
+}
+
+// A client that goes away in the midst leaves no rule in the kernel that nobody knows of: what it asked for is done.
+func TestTheClientGoes(t *testing.T) {
+	b := newBed(t)
+	vpc := b.vpc(t, "10.0.0.0/16")
+	sub, web := b.subnet(t, vpc, "10.0.1.0/24"), b.group(t, vpc, "web")
+	server := b.host(t, vpc, netlab.InterfaceSpec{Subnet: sub, SecurityGroups: []string{web}})
+	at := server.serve(t, 80)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	must(t, only(b.AuthorizeSecurityGroupIngress(gone, ec2.AuthorizeInput{GroupID: web, IPPermissions: []ec2.IPPermission{tcp(80, web)}})))
+	if !b.host(t, vpc, netlab.InterfaceSpec{Subnet: sub, SecurityGroups: []string{web}}).reaches(at, true) {
+		t.Error("the rule is shown and does not hold")
+	}
+	must(t, only(b.CreateNetworkInterface(gone, ec2.CreateNetworkInterfaceInput{SubnetID: sub, Groups: []string{b.group(t, vpc, "other")}})))
+	must(t, only(b.RevokeSecurityGroupIngress(gone, ec2.RevokeInput{GroupID: web, IPPermissions: []ec2.IPPermission{tcp(80, web)}})))
+	if b.host(t, vpc, netlab.InterfaceSpec{Subnet: sub, SecurityGroups: []string{web}}).reaches(at, false) {
+		t.Error("the rule is not shown any more and holds")
+	}
+	must(t, b.DeleteSecurityGroup(gone, b.group(t, vpc, "unused")))
+	must(t, agree(b.Service))
 }
 
 // Whenever the control plane is killed, the next one finds in the kernel what the state says, and nothing else.
