@@ -106,8 +106,13 @@ func tryUnpack(t *testing.T, data []byte) {
 	if total > fuzzLimits.Unzipped || files > fuzzLimits.Files {
 		t.Errorf("%d bytes in %d files", total, files)
 	}
-	if info, err := os.Lstat(filepath.Join(dir, "bootstrap")); err != nil || info.Mode() != 0o755 {
-		t.Errorf("accepted without a program: %v, %v", info, err)
+	if CheckBootstrap(r, size, fuzzLimits) == nil {
+		if info, err := os.Lstat(filepath.Join(dir, "bootstrap")); err != nil || info.Mode() != 0o755 {
+			t.Errorf("accepted as a bootstrap: %v, %v", info, err)
+		}
+	}
+	if files == 0 {
+		t.Error("accepted without a file")
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)

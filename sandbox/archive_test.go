@@ -179,7 +179,6 @@ func TestBadArchives(t *testing.T) {
 	forged := func(forge func(h *zip.FileHeader)) []byte {
 		return with(zipEntry{name: "odd", body: "some data", forge: forge})
 	}
-	boot := func(body string) []byte { return zipOf(t, zipEntry{name: "bootstrap", mode: 0o755, body: body}) }
 	extra := func(id uint16, n int) func(h *zip.FileHeader) {
 		return func(h *zip.FileHeader) {
 			h.Extra = binary.LittleEndian.AppendUint16(h.Extra, id)
@@ -196,45 +195,17 @@ func TestBadArchives(t *testing.T) {
 	for i := range many {
 		many[i] = zipEntry{name: strings.Repeat("x", i+1)}
 	}
-	machine := uint16(elf.EM_AARCH64)
-	if runtime.GOARCH == "arm64" {
-		machine = uint16(elf.EM_X86_64)
-	}
-
 	tests := map[string]struct {
 		data   []byte
 		lim    ArchiveLimits
 		object string
 		reason string
 	}{
-		"nothing":                {data: nil, reason: "not a whole zip"},
-		"not a zip":              {data: []byte(strings.Repeat("not a zip ", 100)), reason: "not a whole zip"},
-		"cut short":              {data: whole[:len(whole)-30], reason: "not a whole zip"},
-		"no entries":             {data: zipOf(t), object: "bootstrap", reason: "is missing"},
-		"no bootstrap":           {data: zipOf(t, zipEntry{name: "main", mode: 0o755, body: script}), object: "bootstrap", reason: "is missing"},
-		"bootstrap deeper":       {data: zipOf(t, zipEntry{name: "fn/bootstrap", mode: 0o755, body: script}), object: "bootstrap", reason: `there is one in "fn"`},
-		"bootstrap directory":    {data: zipOf(t, zipEntry{name: "bootstrap/", mode: fs.ModeDir | 0o755}), object: "bootstrap", reason: "is a directory"},
-		"bootstrap implied dir":  {data: zipOf(t, zipEntry{name: "bootstrap/x", body: "x"}), object: "bootstrap", reason: "is a directory"},
-		"bootstrap 0644":         {data: zipOf(t, zipEntry{name: "bootstrap", body: script}), object: "bootstrap", reason: "is not executable"},
-		"bootstrap from Windows": {data: zipOf(t, zipEntry{name: "bootstrap", body: script, forge: func(h *zip.FileHeader) { h.CreatorVersion, h.ExternalAttrs = 20, 0x20 }}), object: "bootstrap", reason: "without Unix modes"},
-		"bootstrap empty":        {data: boot(""), object: "bootstrap", reason: "is empty"},
-		"bootstrap text":         {data: boot("echo hello\n"), object: "bootstrap", reason: "neither a Linux program"},
-		"bootstrap Mach-O":       {data: boot("\xcf\xfa\xed\xfe" + strings.Repeat("\x00", 100)), object: "bootstrap", reason: "neither a Linux program"},
-		"ELF cut":                {data: boot(elfHead(nil)[:40]), object: "bootstrap", reason: "damaged ELF"},
-		"ELF 32 bit":             {data: boot(elfHead(func(h []byte) { h[elf.EI_CLASS] = byte(elf.ELFCLASS32) })), object: "bootstrap", reason: "32-bit"},
-		"ELF no class":           {data: boot(elfHead(func(h []byte) { h[elf.EI_CLASS] = 7 })), object: "bootstrap", reason: "damaged ELF"},
-		"ELF object file":        {data: boot(elfHead(func(h []byte) { h[16] = byte(elf.ET_REL) })), object: "bootstrap", reason: "not a program"},
-		"ELF other machine":      {data: boot(elfHead(func(h []byte) { binary.LittleEndian.PutUint16(h[18:], machine) })), object: "bootstrap", reason: "not for this machine's " + runtime.GOARCH},
-		"ELF other byte order": {data: boot(elfHead(func(h []byte) {
-			h[elf.EI_DATA] = byte(elf.ELFDATA2MSB)
-			h[16], h[17] = h[17], h[16]
-			h[18], h[19] = h[19], h[18]
-		})), object: "bootstrap", reason: "not for this machine's"},
-		"script CRLF":           {data: boot("#!/bin/bash\r\nexit\r\n"), object: "bootstrap", reason: "Windows line ends"},
-		"script relative":       {data: boot("#!bash\n"), object: "bootstrap", reason: `that can be run: "bash"`},
-		"script no interpreter": {data: boot("#! \n"), object: "bootstrap", reason: "names no interpreter"},
-		"script control byte":   {data: boot("#!/bin/\x01sh\n"), object: "bootstrap", reason: "names no interpreter"},
-		"script long line":      {data: boot("#!/" + strings.Repeat("x", 300) + "\n"), object: "bootstrap", reason: "more than 256 bytes"},
+		"nothing":    {data: nil, reason: "not a whole zip"},
+		"not a zip":  {data: []byte(strings.Repeat("not a zip ", 100)), reason: "not a whole zip"},
+		"cut short":  {data: whole[:len(whole)-30], reason: "not a whole zip"},
+		"no entries": {data: zipOf(t), reason: "has no files"},
+		"no file":    {data: zipOf(t, zipEntry{name: "a/", mode: fs.ModeDir | 0o755}), reason: "has no files"},
 
 		"no name":           {data: with(zipEntry{name: ""}), object: "entry 2", reason: "has no name"},
 		"parent":            {data: named("../evil"), object: "../evil", reason: `".."`},
@@ -315,30 +286,6 @@ func checkArchiveError(t *testing.T, err *ArchiveError) {
 	s := err.Error()
 	if err.Reason == "" || err.Fix == "" || !strings.HasSuffix(s, err.Fix) || strings.ContainsAny(s, "\n\r\x00") || len(s) > 4000 {
 		t.Errorf("not one clear line with a way out: %q", s)
-	}
-}
-
-func TestScriptsThatCanRun(t *testing.T) {
-	for _, head := range []string{"#!/bin/sh", "#!/bin/sh\n", "#! \t/usr/bin/env  python3 -u\t\nprint()", "#!/usr/bin/perl -w\n\r"} {
-		if reason, _ := badProgram([]byte(head), "amd64"); reason != "" {
-			t.Errorf("%q: %s", head, reason)
-		}
-	}
-}
-
-// The test binary itself is a real program of this machine.
-func TestRealProgramIsAccepted(t *testing.T) {
-	f, err := os.Open("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	head := make([]byte, maxScript)
-	if _, err := io.ReadFull(f, head); err != nil {
-		t.Fatal(err)
-	}
-	if reason, _ := badProgram(head, runtime.GOARCH); reason != "" {
-		t.Error(reason)
 	}
 }
 
@@ -475,9 +422,9 @@ func TestFaultsThatAreNotTheArchives(t *testing.T) {
 		want error
 	}{
 		"cancelled before":  {cancelled, bytes.NewReader(data), stopped},
-		"cancelled midway":  {late, &nth{ReaderAt: bytes.NewReader(data), n: 6, do: func() error { cancelLate(stopped); return nil }}, stopped},
+		"cancelled midway":  {late, &nth{ReaderAt: bytes.NewReader(data), n: 5, do: func() error { cancelLate(stopped); return nil }}, stopped},
 		"unreadable":        {t.Context(), &nth{ReaderAt: bytes.NewReader(data), n: 1, do: func() error { return iotest.ErrTimeout }}, iotest.ErrTimeout},
-		"unreadable midway": {t.Context(), &nth{ReaderAt: bytes.NewReader(data), n: 6, do: func() error { return iotest.ErrTimeout }}, iotest.ErrTimeout},
+		"unreadable midway": {t.Context(), &nth{ReaderAt: bytes.NewReader(data), n: 5, do: func() error { return iotest.ErrTimeout }}, iotest.ErrTimeout},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"enilab/internal/runtimes"
 
 	"golang.org/x/sys/unix"
 )
@@ -107,7 +110,7 @@ func buildRoot() error {
 	if err != nil {
 		return fail("bind", "/proc", err)
 	}
-	dir, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "mode", "755", "size", "256k")
+	dir, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "mode", "755", "size", "1m") // the runtimes' files take a tenth of it
 	if err != nil {
 		return fail("mount", "/", err)
 	}
@@ -215,6 +218,9 @@ func (r *root) fill() error {
 		if err := unix.Symlink(l[0], l[1]); err != nil {
 			return fail("make link", "/"+l[1], err)
 		}
+	}
+	if err := os.CopyFS(strings.TrimPrefix(runtimes.Dir, "/"), runtimes.Files()); err != nil {
+		return err
 	}
 	// The C library is to resolve names in files and DNS.
 	return os.WriteFile("etc/nsswitch.conf", []byte("passwd: files\ngroup: files\nhosts: files dns\n"), 0o444)

@@ -56,7 +56,11 @@ func (f *labFlags) check() error {
 		return &exitError{exitPrecondition, err}
 	}
 	defer code.Close() //nolint:errcheck // only read from
-	if err := sandbox.CheckArchive(code, code.Size, sandbox.ArchiveLimits{}); errors.As(err, new(*sandbox.ArchiveError)) {
+	err = sandbox.CheckArchive(code, code.Size, sandbox.ArchiveLimits{})
+	if err == nil {
+		err = sandbox.CheckBootstrap(code, code.Size, sandbox.ArchiveLimits{})
+	}
+	if errors.As(err, new(*sandbox.ArchiveError)) {
 		return usage("--code %s: %w", f.code, err)
 	} else if err != nil {
 		return fmt.Errorf("--code %s: %w", f.code, err)

@@ -111,7 +111,7 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		"empty role":    {func(in *input) { in.Role = aws.String("") }, complaint{"ValidationException", 400, "Value '' at 'role'"}},
 		"no runtime":    {func(in *input) { in.Runtime = "" }, complaint{invalid, 400, "Runtime and Handler are mandatory parameters"}},
 		"no handler":    {func(in *input) { in.Handler = nil }, complaint{invalid, 400, "Runtime and Handler are mandatory parameters"}},
-		"language":      {func(in *input) { in.Runtime = types.RuntimePython313 }, complaint{invalid, 400, "Value python3.13 at 'runtime'"}},
+		"language":      {func(in *input) { in.Runtime = types.RuntimeRuby34 }, complaint{invalid, 400, "Value ruby3.4 at 'runtime'"}},
 		"image":         {func(in *input) { in.Code = &types.FunctionCode{ImageUri: aws.String("i")} }, complaint{invalid, 400, "container image"}},
 		"package":       {func(in *input) { in.PackageType = types.PackageTypeImage }, complaint{invalid, 400, "package type"}},
 		"no code":       {func(in *input) { in.Code = &types.FunctionCode{} }, complaint{invalid, 400, "code of f"}},

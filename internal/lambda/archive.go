@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 
+	"enilab/internal/runtimes"
 	"enilab/sandbox"
 
 	"github.com/google/uuid"
@@ -34,7 +36,13 @@ type source struct {
 	mu   sync.Mutex // guards runs; held while a copy is removed, so that nobody comes to run it meanwhile
 	runs map[[sha256.Size]byte]int
 
-	checked sync.Map // by key: what was found good, as a checkedFile
+	checked sync.Map // by checkedKey: what was found good, as a checkedFile
+}
+
+// checkedKey is code and whether it was checked to bring its own runtime.
+type checkedKey struct {
+	key     string
+	managed bool
 }
 
 // checkedFile is code that was read and checked as a whole, and the file that it was in then.
@@ -45,13 +53,13 @@ type checkedFile struct {
 
 // good is the code under a key if it was found good and its file is the same since: a thousand functions of one archive
 // need not read it a thousand times. When code is fetched its hash is checked in any case.
-func (c *source) good(key string) (sandbox.Code, bool) {
+func (c *source) good(key checkedKey) (sandbox.Code, bool) {
 	was, ok := c.checked.Load(key)
 	if !ok {
 		return sandbox.Code{}, false
 	}
 	then := was.(checkedFile)
-	now, err := os.Stat(filepath.Join(c.Dir, key))
+	now, err := os.Stat(filepath.Join(c.Dir, key.key))
 	same := err == nil && os.SameFile(now, then.info) && now.Size() == then.info.Size() && now.ModTime().Equal(then.info.ModTime())
 	return then.code, same
 }
@@ -93,15 +101,15 @@ func (a *archive) drop() error {
 	return nil
 }
 
-// putCode brings code into a store, checked, and holds it for the caller.
-func (s *Service) putCode(function string, zip []byte, key string) (*archive, error) {
+// putCode brings code for a runtime into a store, checked, and holds it for the caller.
+func (s *Service) putCode(function, runtime string, zip []byte, key string) (*archive, error) {
 	a := new(archive)
 	a.hold()
 	switch {
 	case (len(zip) > 0) == (key != ""):
 		return nil, refuse(InvalidParameterValue, "code of %s: give either a zip file or a key of the function store", function)
 	case key == "":
-		err := sandbox.CheckArchive(bytes.NewReader(zip), int64(len(zip)), s.Limits)
+		err := s.checkCode(bytes.NewReader(zip), int64(len(zip)), runtime)
 		if err != nil {
 			return nil, refuse(InvalidParameterValue, "code of %s: %w", function, err)
 		}
@@ -113,7 +121,8 @@ func (s *Service) putCode(function string, zip []byte, key string) (*archive, er
 		return a, nil
 	}
 	a.source = s.store
-	if code, ok := s.store.good(key); ok {
+	_, managed := runtimes.Lookup(runtime)
+	if code, ok := s.store.good(checkedKey{key, managed}); ok {
 		a.Code = code
 		return a, nil
 	}
@@ -126,14 +135,25 @@ func (s *Service) putCode(function string, zip []byte, key string) (*archive, er
 		return nil, refuse(ServiceException, "code of %s: %w", function, err)
 	}
 	defer file.Close()
-	if err := sandbox.CheckArchive(file, file.Size, s.Limits); err != nil {
+	if err := s.checkCode(file, file.Size, runtime); err != nil {
 		return nil, refuse(InvalidParameterValue, "code of %s (%s): %w", function, key, err)
 	}
 	a.Code = file.Code
 	if info != nil {
-		s.store.checked.Store(key, checkedFile{info, a.Code})
+		s.store.checked.Store(checkedKey{key, managed}, checkedFile{info, a.Code})
 	}
 	return a, nil
+}
+
+// checkCode refuses what cannot be a function's code. Only an OS-only runtime needs a bootstrap in it.
+func (s *Service) checkCode(code io.ReaderAt, size int64, runtime string) error {
+	if err := sandbox.CheckArchive(code, size, s.Limits); err != nil {
+		return err
+	}
+	if _, managed := runtimes.Lookup(runtime); managed {
+		return nil
+	}
+	return sandbox.CheckBootstrap(code, size, s.Limits)
 }
 
 // discard drops code that no function came to use.

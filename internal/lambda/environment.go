@@ -155,7 +155,11 @@ func (s *Service) reportInit(e *environment, failed *initFailure, in InvokeInput
 // spawn makes the slot's parked process the function's.
 func (s *Service) spawn(ctx context.Context, e *environment, dir string) (err error) {
 	c := e.generation.config
-	e.process, err = e.slot.Launcher.Start(ctx, sandbox.Config{Code: dir, Env: s.variables(e), Limits: limits(c.MemorySize), Output: e.log})
+	start := sandbox.Config{Code: dir, Env: s.variables(e), Limits: limits(c.MemorySize), Output: e.log}
+	if err := s.manage(ctx, e, &start); err != nil {
+		return err
+	}
+	e.process, err = e.slot.Launcher.Start(ctx, start)
 	if err == nil {
 		e.undo.Push(e.process.Close)
 	}
@@ -165,6 +169,9 @@ func (s *Service) spawn(ctx context.Context, e *environment, dir string) (err er
 // spawnError tells a bootstrap that cannot be executed, which is the function's failure, from a lab that cannot start
 // one.
 func spawnError(requestID string, err error) error {
+	if errors.As(err, new(*initFailure)) {
+		return err
+	}
 	if failed := (*sandbox.StartError)(nil); errors.As(err, &failed) {
 		return &initFailure{"Runtime.InvalidEntrypoint", fmt.Sprintf("RequestId: %s Error: %v", requestID, failed)}
 	}

@@ -112,7 +112,7 @@ func (s *Service) CreateFunction(_ context.Context, in CreateFunctionInput) (Fun
 	if err := cmp.Or(config.check(), checkTags(in.Tags), s.vet(config)); err != nil {
 		return none, err
 	}
-	code, err := s.putCode(in.FunctionName, in.ZipFile, in.StoreKey)
+	code, err := s.putCode(in.FunctionName, config.Runtime, in.ZipFile, in.StoreKey)
 	if err != nil {
 		return none, err
 	}
@@ -155,7 +155,7 @@ func (in CreateFunctionInput) configuration() FunctionConfiguration {
 		Version:          latestVersion,
 		RevisionID:       uuid.NewString(),
 		Role:             in.Role,
-		Runtime:          cmp.Or(in.Runtime, runtimes[0]),
+		Runtime:          cmp.Or(in.Runtime, osOnly[0]),
 		Architecture:     cmp.Or(in.Architecture, architecture()),
 		PackageType:      cmp.Or(in.PackageType, "Zip"),
 		Description:      in.Description,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"enilab/internal/events"
+	"enilab/internal/runtimes"
 	"enilab/internal/state"
 	"enilab/internal/undo"
 	"enilab/nat"
@@ -67,10 +68,11 @@ type Service struct {
 	legacy  *legacyENIs
 	undo    undo.Stack
 
-	parking *sandbox.Parking
-	tunnels *sandbox.Pool // slots for shared mode
-	bare    *sandbox.Pool // slots for legacy mode
-	starts  queue         // environments that are being attached and spawned: as many as there are processors
+	parking      *sandbox.Parking
+	tunnels      *sandbox.Pool // slots for shared mode
+	bare         *sandbox.Pool // slots for legacy mode
+	interpreters *runtimes.Machine
+	starts       queue // environments that are being attached and spawned: as many as there are processors
 
 	open  context.Context // ends with Close, and with it what goes on
 	shut  context.CancelCauseFunc
@@ -97,7 +99,7 @@ func New(c Config) *Service {
 	c.InitTime = cmp.Or(c.InitTime, initTime)
 	c.KeepIdle = cmp.Or(c.KeepIdle, keepIdle)
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
-	s := &Service{Config: c, calls: newTally(), work: newTally(), functions: map[string]*function{}}
+	s := &Service{Config: c, calls: newTally(), work: newTally(), functions: map[string]*function{}, interpreters: runtimes.NewMachine()}
 	s.open, s.shut = context.WithCancelCause(context.Background())
 	s.records = state.TableOf[functionRecord](c.State, "functions")
 	s.asyncs = state.TableOf[asyncEvent](c.State, "events")

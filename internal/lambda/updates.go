@@ -41,7 +41,10 @@ func (s *Service) UpdateFunctionCode(_ context.Context, in UpdateFunctionCodeInp
 	if err != nil {
 		return FunctionConfiguration{}, err
 	}
-	code, err := s.putCode(f.name, in.ZipFile, in.StoreKey) // before the function is locked: it can take its time
+	f.mu.Lock()
+	runtime := f.latest.shownLocked().config.Runtime
+	f.mu.Unlock()
+	code, err := s.putCode(f.name, runtime, in.ZipFile, in.StoreKey) // before the function is locked: it can take its time
 	if err != nil {
 		return FunctionConfiguration{}, err
 	}

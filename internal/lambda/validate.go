@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"enilab/internal/runtimes"
 )
 
 // Limits of the Lambda API. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -17,9 +19,12 @@ const (
 	defaultStorage                         = 512     // MB in /tmp
 )
 
-// The runtimes that bring no language: the code's own bootstrap is the runtime.
-// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
-var runtimes = []string{"provided.al2023", "provided.al2"}
+// The OS-only runtimes: the code's own bootstrap is the runtime.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html
+var osOnly = []string{"provided.al2023", "provided.al2"}
+
+// Runtimes lists what a function's Runtime may be, if the machine has its interpreter.
+func Runtimes() []string { return slices.Concat(osOnly, runtimes.Names()) }
 
 // architecture is this machine's, in Lambda's words.
 func architecture() string {
@@ -36,8 +41,8 @@ func (c FunctionConfiguration) check() error {
 		}
 	}
 	switch {
-	case !slices.Contains(runtimes, c.Runtime):
-		return refuse(InvalidParameterValue, "Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: %v; the lab has no language runtimes: put a bootstrap that starts yours into the archive", c.Runtime, runtimes)
+	case !slices.Contains(Runtimes(), c.Runtime):
+		return refuse(InvalidParameterValue, "Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: %v; for any other language put a bootstrap that starts it into the archive", c.Runtime, Runtimes())
 	case c.Architecture != architecture():
 		return refuse(InvalidParameterValue, "architecture %q: this machine is %s, and the lab runs code on it as it is", c.Architecture, architecture())
 	case c.PackageType != "Zip":
@@ -78,9 +83,14 @@ func CheckRoleARN(arn string) error {
 	return nil
 }
 
-// vet checks what the configuration needs of others: a role that exists and that may do what Lambda will do in its
-// name.
+// vet checks what the configuration needs of others: an interpreter on this machine, and a role that exists and that may do
+// what Lambda will do in its name.
 func (s *Service) vet(c FunctionConfiguration) error {
+	if r, managed := runtimes.Lookup(c.Runtime); managed {
+		if _, err := s.interpreters.Find(s.open, r); err != nil {
+			return refuse(InvalidParameterValue, "%w", err)
+		}
+	}
 	if c.Role != "" && s.RoleExists != nil {
 		if err := s.RoleExists(c.Role); err != nil {
 			return &Error{Code: InvalidParameterValue, Message: "The role defined for the function cannot be assumed by Lambda.", cause: err}

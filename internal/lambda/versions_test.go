@@ -148,9 +148,9 @@ func TestCreateFunctionPublishes(t *testing.T) {
 	}
 	_, err = b.UpdateFunctionCode(t.Context(), lambda.UpdateFunctionCodeInput{FunctionName: "f", ZipFile: goFunction(t), RevisionID: "stale"})
 	refused(t, err, lambda.PreconditionFailed, 412)
-	runtime := "python3.13"
+	runtime := "ruby3.4"
 	_, err = b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: "f", Runtime: &runtime})
-	refused(t, err, lambda.InvalidParameterValue, 400, "python3.13", "bootstrap")
+	refused(t, err, lambda.InvalidParameterValue, 400, "ruby3.4", "bootstrap")
 	if a := b.GetAccountSettings(); a.FunctionCount != 1 || a.TotalCodeSize != 2*before.CodeSize || a.ConcurrentExecutions != 1000 {
 		t.Errorf("%+v", a)
 	}

@@ -181,6 +181,9 @@ func (c *checker) function(f Function, at string) {
 		}
 		c.fail(at+".role", "no role %s%s", clip(f.Role), suggest(f.Role, known))
 	}
+	if !f.BringsRuntime() && f.Handler == "bootstrap" && !c.hasFailed(at+".runtime") {
+		c.fail(at+".runtime", "with %s a function needs a handler: what of its code is to be called, such as index.handler", f.Runtime)
+	}
 	if f.VPC == nil {
 		return
 	}

@@ -156,11 +156,11 @@ func (t *Topology) CheckFiles() error {
 			c.fail(at, "%v", err)
 		case info.IsDir() && f.Code.Key != "":
 			c.fail(at, "%s is a directory; the function store holds archives", path)
-		case info.IsDir():
+		case info.IsDir() && f.BringsRuntime():
 			if info, err := os.Stat(filepath.Join(path, "bootstrap")); err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
 				c.fail(at, "the directory %s has no executable bootstrap", path)
 			}
-		case !info.Mode().IsRegular():
+		case !info.IsDir() && !info.Mode().IsRegular():
 			c.fail(at, "%s is neither a file nor a directory", path)
 		}
 	}

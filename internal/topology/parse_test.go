@@ -217,6 +217,7 @@ functions:
   d: {code: ./empty}
   e: {code: ./a.zip}
   f: {code: ./gone.zip}
+  g: {code: ./empty, runtime: python3.13, handler: app.handler}
 `))
 	must(t, err)
 	errs := Errors(nil)

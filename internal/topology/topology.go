@@ -2,6 +2,7 @@ package topology
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -91,9 +92,9 @@ type Health struct {
 // Function is a function.
 type Function struct {
 	Name        string            `yaml:",key" pattern:"^[a-zA-Z0-9_-]{1,64}$" say:"a function's name has 1 to 64 of letters, digits, '-' and '_'"`
-	Code        Code              `yaml:"code,required" doc:"A key in the function store, such as go.zip; or, with a slash in it, the path of a zip or of a directory with a bootstrap, relative to this file, such as ./hello."`
+	Code        Code              `yaml:"code,required" doc:"A key in the function store, such as go.zip; or, with a slash in it, the path of a zip or of a directory with the code, relative to this file, such as ./hello."`
 	Handler     string            `yaml:"handler" default:"bootstrap" pattern:"^[^\\s]{1,128}$" say:"a handler has 1 to 128 characters and no space" doc:"Handed to the runtime, such as function.handler."`
-	Runtime     string            `yaml:"runtime" default:"provided.al2023" enum:"provided.al2023,provided.al2" doc:"The code brings its own runtime, as bootstrap."`
+	Runtime     string            `yaml:"runtime" default:"provided.al2023" enum:"provided.al2023,provided.al2,nodejs24.x,nodejs22.x,nodejs20.x,nodejs18.x,python3.14,python3.13,python3.12,python3.11,python3.10,python3.9" doc:"provided: the code brings its own, as bootstrap. Any other runs the handler, by an interpreter of this machine."`
 	Role        string            `yaml:"role" doc:"The execution role. Left out: one that may manage network interfaces."`
 	Memory      int               `yaml:"memory" default:"128" min:"128" max:"10240" doc:"MB."`
 	Timeout     time.Duration     `yaml:"timeout" default:"3s" min:"1s" max:"15m" doc:"How long an invocation may take."`
@@ -102,6 +103,9 @@ type Function struct {
 	Mode        string            `yaml:"mode" default:"shared" enum:"shared,legacy,legacy-inplace" doc:"How: through a shared Hyperplane ENI, or with an interface for each environment, moved or made in place."`
 	Concurrency *int              `yaml:"concurrency" min:"0" max:"1000000" doc:"Reserved concurrency. 0: it cannot be invoked. Left out: none is reserved."`
 }
+
+// BringsRuntime tells whether the code is its own runtime, as bootstrap.
+func (f Function) BringsRuntime() bool { return strings.HasPrefix(f.Runtime, "provided") }
 
 // VpcConfig connects a function to a VPC.
 type VpcConfig struct {
@@ -112,5 +116,5 @@ type VpcConfig struct {
 // Code says where a function's code is; one of the two is set.
 type Code struct {
 	Key  string // in the function store
-	Path string // of a zip, or of a directory with a bootstrap; absolute, or from the working directory
+	Path string // of a zip, or of a directory with the code; absolute, or from the working directory
 }

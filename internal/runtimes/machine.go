@@ -1,0 +1,140 @@
+package runtimes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Interpreter is a program that runs a runtime.
+type Interpreter struct {
+	Path    string // as sandboxes see it
+	Version string // such as "20.11.1"
+	Tag     string // runtime and version as AWS's log has them, such as "nodejs:20.11.1"
+	Note    string // what to say of one that is not of the runtime's version; empty if it is
+}
+
+// Machine finds interpreters where sandboxes of this machine see them. All methods are safe for concurrent use.
+type Machine struct {
+	root string // what sandboxes see below /
+
+	mu    sync.Mutex         // guards asked
+	asked map[string]program // by path
+}
+
+// program is what was found out about a file, and the file that it was then.
+type program struct {
+	info    fs.FileInfo
+	version version
+}
+
+// NewMachine has not looked at anything yet.
+func NewMachine() *Machine { return newMachine("/") }
+
+func newMachine(root string) *Machine { return &Machine{root: root, asked: map[string]program{}} }
+
+// patience bounds how long a program may take to say its version.
+const patience = 30 * time.Second
+
+// Find returns the interpreter for a runtime: one of its version, or else the nearest that the lab's own part runs on. What
+// it has found it looks at again by a few system calls only.
+func (m *Machine) Find(ctx context.Context, r Runtime) (Interpreter, error) {
+	l := r.language
+	var found, why string
+	var best version
+	for _, pattern := range l.programs(r.version) {
+		paths, err := filepath.Glob(filepath.Join(m.root, pattern))
+		if err != nil {
+			return Interpreter{}, fmt.Errorf("%s: look for %s: %w", r.Name, pattern, err)
+		}
+		for _, path := range paths {
+			v, err := m.version(ctx, path)
+			switch {
+			case ctx.Err() != nil:
+				return Interpreter{}, context.Cause(ctx)
+			case err != nil:
+				why = fmt.Sprintf("; %s is none: %v", m.inside(path), err)
+			case slices.Compare(v, l.least) < 0:
+				why = fmt.Sprintf("; %s is %s %v, and the lab's part needs %v", m.inside(path), l.name, v, l.least)
+			case best == nil || v.nearer(best, r.version):
+				found, best = path, v
+			}
+		}
+		if best.is(r.version) {
+			break // what comes later is the same under another name
+		}
+	}
+	if best == nil {
+		return Interpreter{}, fmt.Errorf("%s needs %s, and this machine has none below /usr, where functions see it%s; install it: apt-get install %s", r.Name, l.name, why, l.brings)
+	}
+	i := Interpreter{Path: m.inside(found), Version: best.String(), Tag: l.tag + ":" + best.String()}
+	if !best.is(r.version) {
+		i.Note = fmt.Sprintf("%s runs on %s %s (%s): this machine has no %s %v", r.Name, l.name, i.Version, i.Path, l.name, r.version)
+	}
+	return i, nil
+}
+
+// inside is a path as sandboxes have it.
+func (m *Machine) inside(path string) string {
+	return "/" + strings.TrimPrefix(strings.TrimPrefix(path, m.root), "/")
+}
+
+var errOutside = errors.New("it leads to a place that functions do not see")
+
+// version asks a program for its version, if that was not done before.
+func (m *Machine) version(ctx context.Context, path string) (version, error) {
+	info, err := m.look(path)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	known, ok := m.asked[path]
+	m.mu.Unlock()
+	if ok && os.SameFile(known.info, info) && known.info.ModTime().Equal(info.ModTime()) && known.info.Size() == info.Size() {
+		return known.version, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.Env = []string{"PATH=/usr/bin:/bin"} // nothing of the lab's own environment is for it, such as NODE_OPTIONS
+	said, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s --version: %w", path, err)
+	}
+	v := parseVersion(string(said))
+	if v == nil {
+		return nil, fmt.Errorf("%s --version says no version, but %.64q", path, said)
+	}
+	m.mu.Lock()
+	m.asked[path] = program{info, v}
+	m.mu.Unlock()
+	return v, nil
+}
+
+// look finds the file of a program, wherever it leads, if a function can execute that.
+func (m *Machine) look(path string) (fs.FileInfo, error) {
+	file, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	usr, err := filepath.EvalSymlinks(filepath.Join(m.root, "usr"))
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(file, usr+"/") {
+		return nil, errOutside
+	}
+	info, err := os.Stat(file)
+	if err == nil && (!info.Mode().IsRegular() || info.Mode()&0o001 == 0) {
+		err = fmt.Errorf("%v is no program that everybody may execute", info.Mode())
+	}
+	return info, err
+}
