@@ -34,13 +34,9 @@ makes the exit code 1.`,
 			if err != nil {
 				return err
 			}
-			name, version, _ := strings.Cut(args[0], ":")
-			if strings.HasPrefix(args[0], "arn:") {
-				name, version = args[0], ""
-			}
 			var out daemon.InvokeResult
 			err = f.ask(func(c *daemon.Client) (err error) {
-				out, err = c.Invoke(cmd.Context(), daemon.InvokeRequest{Function: name, Qualifier: version, Payload: event, Type: kind, Fresh: fresh})
+				out, err = c.Invoke(cmd.Context(), daemon.InvokeRequest{Function: args[0], Payload: event, Type: kind, Fresh: fresh})
 				return err
 			})
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"enilab/internal/lambda"
@@ -144,8 +145,14 @@ func (l lambdaAPI) createFunction(ctx context.Context, in *api.CreateFunctionReq
 	if given(in.Runtime) == "" || given(in.Handler) == "" {
 		return nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "Runtime and Handler are mandatory parameters for functions created with deployment packages."}
 	}
+	name := *in.FunctionName
+	if strings.Contains(name, ":") { // an ARN, with nothing but the name that is to be
+		if name, err = l.Function(name); err != nil {
+			return nil, err
+		}
+	}
 	ask := lambda.CreateFunctionInput{
-		FunctionName: *in.FunctionName, ZipFile: in.Code.ZipFile, StoreKey: key, Role: *in.Role, Runtime: given(in.Runtime), Architecture: arch,
+		FunctionName: name, ZipFile: in.Code.ZipFile, StoreKey: key, Role: *in.Role, Runtime: given(in.Runtime), Architecture: arch,
 		PackageType: given(in.PackageType), Description: given(in.Description), Handler: given(in.Handler), MemorySize: int(given(in.MemorySize)),
 		Timeout: given(seconds(in.Timeout)), Tags: in.Tags, Publish: given(in.Publish),
 	}
@@ -165,13 +172,17 @@ func (l lambdaAPI) updateFunctionConfiguration(ctx context.Context, in *api.Upda
 	if err := (extras{in.Layers, in.FileSystemConfigs, in.ImageConfig, in.DeadLetterConfig, in.KMSKeyArn, in.TracingConfig, in.SnapStart}).refuse(); err != nil {
 		return nil, err
 	}
+	name, err := l.Function(*in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
 	if in.Role != nil {
 		if err := lambda.CheckRoleARN(*in.Role); err != nil {
 			return nil, err
 		}
 	}
 	ask := lambda.UpdateFunctionConfigurationInput{
-		FunctionName: *in.FunctionName, Role: in.Role, Runtime: in.Runtime, Description: in.Description, Handler: in.Handler,
+		FunctionName: name, Role: in.Role, Runtime: in.Runtime, Description: in.Description, Handler: in.Handler,
 		MemorySize: integer(in.MemorySize), Timeout: seconds(in.Timeout), RevisionID: given(in.RevisionId),
 	}
 	if in.Environment != nil {
@@ -190,6 +201,10 @@ func (l lambdaAPI) updateFunctionConfiguration(ctx context.Context, in *api.Upda
 }
 
 func (l lambdaAPI) updateFunctionCode(ctx context.Context, in *api.UpdateFunctionCodeRequest) (*api.FunctionConfiguration, error) {
+	name, err := l.Function(*in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
 	key, err := storeKey(in.S3Bucket, in.S3Key, in.S3ObjectVersion, in.ImageUri)
 	if err != nil {
 		return nil, err
@@ -199,25 +214,25 @@ func (l lambdaAPI) updateFunctionCode(ctx context.Context, in *api.UpdateFunctio
 		return nil, err
 	}
 	return configured(l.UpdateFunctionCode(ctx, lambda.UpdateFunctionCodeInput{
-		FunctionName: *in.FunctionName, ZipFile: in.ZipFile, StoreKey: key, Architecture: arch, RevisionID: given(in.RevisionId),
+		FunctionName: name, ZipFile: in.ZipFile, StoreKey: key, Architecture: arch, RevisionID: given(in.RevisionId),
 		Publish: given(in.Publish), DryRun: given(in.DryRun),
 	}))
 }
 
 func (l lambdaAPI) getFunctionConfiguration(_ context.Context, in *api.GetFunctionConfigurationRequest) (*api.FunctionConfiguration, error) {
-	name, err := lambda.Qualify(*in.FunctionName, given(in.Qualifier))
+	ref, err := l.Ref(*in.FunctionName, given(in.Qualifier))
 	if err != nil {
 		return nil, err
 	}
-	return configured(l.GetFunctionConfiguration(name))
+	return configured(l.GetFunctionConfiguration(ref))
 }
 
 func (l lambdaAPI) getFunction(_ context.Context, in *api.GetFunctionRequest) (*api.GetFunctionResponse, error) {
-	name, err := lambda.Qualify(*in.FunctionName, given(in.Qualifier))
+	ref, err := l.Ref(*in.FunctionName, given(in.Qualifier))
 	if err != nil {
 		return nil, err
 	}
-	f, err := l.GetFunction(name)
+	f, err := l.GetFunction(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -232,11 +247,11 @@ func (l lambdaAPI) getFunction(_ context.Context, in *api.GetFunctionRequest) (*
 }
 
 func (l lambdaAPI) deleteFunction(_ context.Context, in *api.DeleteFunctionRequest) (*wire.None, error) {
-	name, err := lambda.Qualify(*in.FunctionName, given(in.Qualifier))
+	ref, err := l.Ref(*in.FunctionName, given(in.Qualifier))
 	if err != nil {
 		return nil, err
 	}
-	return nil, l.DeleteFunction(name)
+	return nil, l.DeleteFunction(ref)
 }
 
 func (l lambdaAPI) listFunctions(_ context.Context, in *api.ListFunctionsRequest) (*api.ListFunctionsResponse, error) {
@@ -259,7 +274,11 @@ func (l lambdaAPI) listFunctions(_ context.Context, in *api.ListFunctionsRequest
 }
 
 func (l lambdaAPI) listVersions(_ context.Context, in *api.ListVersionsByFunctionRequest) (*api.ListVersionsByFunctionResponse, error) {
-	list, err := l.ListVersionsByFunction(*in.FunctionName)
+	name, err := l.Function(*in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	list, err := l.ListVersionsByFunction(name)
 	if err != nil {
 		return nil, err
 	}
@@ -268,18 +287,30 @@ func (l lambdaAPI) listVersions(_ context.Context, in *api.ListVersionsByFunctio
 }
 
 func (l lambdaAPI) publishVersion(ctx context.Context, in *api.PublishVersionRequest) (*api.FunctionConfiguration, error) {
+	name, err := l.Function(*in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
 	return configured(l.PublishVersion(ctx, lambda.PublishVersionInput{
-		FunctionName: *in.FunctionName, CodeSha256: given(in.CodeSha256), RevisionID: given(in.RevisionId), Description: in.Description,
+		FunctionName: name, CodeSha256: given(in.CodeSha256), RevisionID: given(in.RevisionId), Description: in.Description,
 	}))
 }
 
 func (l lambdaAPI) putConcurrency(_ context.Context, in *api.PutFunctionConcurrencyRequest) (*api.Concurrency, error) {
+	name, err := l.Function(*in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
 	return &api.Concurrency{ReservedConcurrentExecutions: in.ReservedConcurrentExecutions},
-		l.PutFunctionConcurrency(*in.FunctionName, int(*in.ReservedConcurrentExecutions))
+		l.PutFunctionConcurrency(name, int(*in.ReservedConcurrentExecutions))
 }
 
 func (l lambdaAPI) getConcurrency(_ context.Context, in *api.GetFunctionConcurrencyRequest) (*api.GetFunctionConcurrencyResponse, error) {
-	n, err := l.GetFunctionConcurrency(*in.FunctionName)
+	name, err := l.Function(*in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	n, err := l.GetFunctionConcurrency(name)
 	if err != nil || n == nil {
 		return nil, err
 	}
@@ -287,7 +318,11 @@ func (l lambdaAPI) getConcurrency(_ context.Context, in *api.GetFunctionConcurre
 }
 
 func (l lambdaAPI) deleteConcurrency(_ context.Context, in *api.DeleteFunctionConcurrencyRequest) (*wire.None, error) {
-	return nil, l.DeleteFunctionConcurrency(*in.FunctionName)
+	name, err := l.Function(*in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	return nil, l.DeleteFunctionConcurrency(name)
 }
 
 func (l lambdaAPI) accountSettings(context.Context, *api.GetAccountSettingsRequest) (*api.GetAccountSettingsResponse, error) {
@@ -338,13 +373,11 @@ var invokeStatus = map[lambda.InvocationType]int32{lambda.RequestResponse: 200, 
 const traceHeader = "X-Amzn-Trace-Id"
 
 func (l lambdaAPI) invoke(ctx context.Context, in *api.InvocationRequest) (*api.InvocationResponse, error) {
-	ask := lambda.InvokeInput{FunctionName: *in.FunctionName, Type: lambda.RequestResponse, Payload: in.Payload}
-	var err error
-	if in.Qualifier != nil {
-		if ask.FunctionName, err = lambda.Qualify(ask.FunctionName, *in.Qualifier); err != nil {
-			return nil, err
-		}
+	ref, err := l.Ref(*in.FunctionName, given(in.Qualifier))
+	if err != nil {
+		return nil, err
 	}
+	ask := lambda.InvokeInput{Function: ref, Type: lambda.RequestResponse, Payload: in.Payload}
 	if in.InvocationType != nil {
 		ask.Type = lambda.InvocationType(*in.InvocationType)
 	}

@@ -68,9 +68,10 @@ func serveInternet() error {
 // functions is a lab's whole API, with a role that functions may have.
 type functions struct {
 	region
-	lambda *awslambda.Client
-	store  string // directory of the function store
-	role   string
+	lambda  *awslambda.Client
+	service *lambda.Service // behind it
+	store   string          // directory of the function store
+	role    string
 }
 
 func newFunctions(t testing.TB) *functions {
@@ -106,7 +107,7 @@ func newFunctions(t testing.TB) *functions {
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""),
 		HTTPClient:  wiretest.Client{Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}},
 	}
-	f := &functions{region: region{t, lab, c}, lambda: awslambda.NewFromConfig(c), store: filepath.Join(dir, "store")}
+	f := &functions{region: region{t, lab, c}, lambda: awslambda.NewFromConfig(c), service: l, store: filepath.Join(dir, "store")}
 	f.role = f.newRole("f", iam.LambdaTrust, "AWSLambdaVPCAccessExecutionRole")
 	return f
 }

@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"enilab/internal/nstest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -84,7 +87,8 @@ func TestInvoke(t *testing.T) {
 		"too large, later":  {input{Payload: make([]byte, 1<<20+1), InvocationType: types.InvocationTypeEvent}, complaint{"RequestTooLargeException", 413, "too large for the Event invocation type"}},
 		"no such function":  {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "Function not found: arn:aws:lambda:us-east-1:123456789012:function:g"}},
 		"no such version":   {input{Qualifier: aws.String("2")}, complaint{notFound, 404, "function:f:2"}},
-		"another account":   {input{FunctionName: aws.String("arn:aws:lambda:us-east-1:210987654321:function:f")}, complaint{notFound, 404, ""}},
+		"another account":   {input{FunctionName: aws.String("arn:aws:lambda:us-east-1:210987654321:function:f")}, complaint{"AccessDeniedException", 403, "another account"}},
+		"another Region":    {input{FunctionName: aws.String("arn:aws:lambda:eu-west-1:123456789012:function:f")}, complaint{notFound, 404, "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')"}},
 		"another qualifier": {input{FunctionName: aws.String("f:1"), Qualifier: aws.String("2")}, complaint{invalid, 400, "The derived qualifier from the function name does not match the specified qualifier."}},
 	} {
 		if c.in.FunctionName == nil {
@@ -98,4 +102,59 @@ func TestInvoke(t *testing.T) {
 	res, text := f.raw("POST", "/2015-03-31/functions/f/invocations", strings.Repeat(" ", 6<<20+1), "Expect", "100-continue")
 	equal(t, "too large", fmt.Sprintln(res.StatusCode, res.Header.Get("X-Amzn-ErrorType")), "413 RequestEntityTooLargeException\n")
 	equal(t, text, strings.Contains(text, "Request must be smaller than 6291456 bytes for the Invoke"), true)
+}
+
+// A function may be called what is a word in its ARN: AWS's own documents say my-function. Its versions are found, and its
+// events arrive.
+func TestFunctionsCalledFunction(t *testing.T) {
+	f := newFunctions(t)
+	ctx := t.Context()
+	for _, name := range []string{"my-function", "function", "function-function"} {
+		made := f.create(name)
+		for version := range int32(2) {
+			answer(f.lambda.UpdateFunctionConfiguration(ctx, &awslambda.UpdateFunctionConfigurationInput{FunctionName: &name, Timeout: aws.Int32(20 + version)}))(t)
+			f.updated(name)
+			out := answer(f.lambda.PublishVersion(ctx, &awslambda.PublishVersionInput{FunctionName: made.FunctionArn}))(t)
+			f.active(*out.FunctionArn)
+		}
+		for _, c := range [][3]string{
+			{name, "", "$LATEST"}, {name, "$LATEST", "$LATEST"}, {name, "1", "1"}, {name + ":1", "", "1"}, {name + ":$LATEST", "", "$LATEST"},
+			{"123456789012:function:" + name, "1", "1"}, {"123456789012:function:" + name + ":2", "", "2"}, {*made.FunctionArn, "2", "2"}, {*made.FunctionArn + ":2", "2", "2"},
+		} {
+			var qualifier *string
+			if c[1] != "" {
+				qualifier = &c[1]
+			}
+			got := answer(f.lambda.GetFunction(ctx, &awslambda.GetFunctionInput{FunctionName: &c[0], Qualifier: qualifier}))(t)
+			equal(t, "version of "+c[0]+" "+c[1], *got.Configuration.Version, c[2])
+			out := answer(f.lambda.Invoke(ctx, &awslambda.InvokeInput{FunctionName: &c[0], Qualifier: qualifier}))(t)
+			equal(t, "executed version of "+c[0]+" "+c[1], *out.ExecutedVersion, c[2])
+		}
+		answer(f.lambda.DeleteFunction(ctx, &awslambda.DeleteFunctionInput{FunctionName: &name, Qualifier: aws.String("1")}))(t)
+		complaint{notFound, 404, "function:" + name + ":1"}.is(t, name, failed(t, f.lambda.GetFunction, &awslambda.GetFunctionInput{FunctionName: &name, Qualifier: aws.String("1")}))
+		answer(f.lambda.DeleteFunction(ctx, &awslambda.DeleteFunctionInput{FunctionName: aws.String(*made.FunctionArn + ":2")}))(t)
+		equal(t, "versions", len(answer(f.lambda.ListVersionsByFunction(ctx, &awslambda.ListVersionsByFunctionInput{FunctionName: &name}))(t).Versions), 1)
+
+		before := f.greetings(name)
+		for _, n := range []string{name, name + ":$LATEST", *made.FunctionArn} {
+			answer(f.lambda.Invoke(ctx, &awslambda.InvokeInput{FunctionName: &n, InvocationType: types.InvocationTypeEvent, Payload: []byte(`"hello"`)}))(t)
+		}
+		nstest.Eventually(t, 30*time.Second, func() error {
+			if n := f.greetings(name) - before; n != 3 {
+				return fmt.Errorf("%d of 3 events have arrived at %s", n, name)
+			}
+			return nil
+		})
+	}
+}
+
+// greetings counts what a function has printed.
+func (f *functions) greetings(name string) (n int) {
+	f.Helper()
+	for line := range answer(f.service.Logs(f.Context(), name, false))(f) {
+		if line.Text == "hello" {
+			n++
+		}
+	}
+	return n
 }

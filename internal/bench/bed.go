@@ -73,7 +73,7 @@ func (b *bed) trialOf(ctx context.Context, in lambda.CreateFunctionInput) (compa
 	if _, err := b.Lambda.CreateFunction(ctx, in); err != nil {
 		return t, err
 	}
-	if err := b.Lambda.WaitFunctionActive(ctx, t.Function); err != nil {
+	if err := b.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: t.Function}); err != nil {
 		return t, err
 	}
 	if _, err := t.Cold(ctx); err != nil {

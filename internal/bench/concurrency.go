@@ -47,7 +47,7 @@ func (r *run) concurrency(ctx context.Context) (err error) {
 		t.Payload = []byte(`{"do":"sleep:15m"}`)
 		err = r.keepBusy(ctx, b, bus, t, subnet, levels, func(done int) { r.progress(i*len(levels)+done, len(modes)*len(levels)) })
 		// The mode's interfaces go before the other's come.
-		err = errors.Join(err, b.Lambda.DeleteFunction(t.Function), b.Lambda.Settle(), b.Lambda.ReclaimInterfaces(b.vpc().ID), compare.Calm(ctx))
+		err = errors.Join(err, b.Lambda.DeleteFunction(lambda.FunctionRef{Name: t.Function}), b.Lambda.Settle(), b.Lambda.ReclaimInterfaces(b.vpc().ID), compare.Calm(ctx))
 		if err != nil {
 			return err
 		}

@@ -124,7 +124,7 @@ func (p *paths) addSlot(ctx context.Context, b *bed) (*netlab.Node, error) {
 	if _, err := b.Lambda.CreateFunction(ctx, in); err != nil {
 		return nil, err
 	}
-	if err := b.Lambda.WaitFunctionActive(ctx, in.FunctionName); err != nil {
+	if err := b.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: in.FunctionName}); err != nil {
 		return nil, err
 	}
 	slot, err := b.Lambda.Workers[0].NewSlot(firstIdle)

@@ -109,7 +109,7 @@ func (b *bed) addENI(ctx context.Context, i int) error {
 	if _, err := b.Lambda.CreateFunction(ctx, in); err != nil {
 		return err
 	}
-	return b.Lambda.WaitFunctionActive(ctx, in.FunctionName)
+	return b.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: in.FunctionName})
 }
 
 // through is a slot bound to an ENI, and a server in the customer's network behind it. The ENI is nobody else's: so many

@@ -57,7 +57,7 @@ func Run(ctx context.Context, target Target, o Options) ([]Variant, error) {
 		if _, err := target.Lambda.CreateFunction(ctx, in); err != nil {
 			return nil, err
 		}
-		if err := target.Lambda.WaitFunctionActive(ctx, v.Function); err != nil {
+		if err := target.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: v.Function}); err != nil {
 			return nil, err
 		}
 	}
@@ -84,7 +84,7 @@ func Run(ctx context.Context, target Target, o Options) ([]Variant, error) {
 	list := make([]Variant, len(variants))
 	for i, v := range variants {
 		list[i] = v.report(o)
-		if err := target.Lambda.DeleteFunction(v.Function); err != nil {
+		if err := target.Lambda.DeleteFunction(lambda.FunctionRef{Name: v.Function}); err != nil {
 			return nil, err
 		}
 	}

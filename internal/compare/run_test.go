@@ -189,7 +189,7 @@ func TestRunFails(t *testing.T) {
 		t.Errorf("canceled: %v", err)
 	}
 	for _, v := range lambda.Modes {
-		must(t, goal.Lambda.DeleteFunction("compare-"+string(v)))
+		must(t, goal.Lambda.DeleteFunction(lambda.FunctionRef{Name: "compare-" + string(v)}))
 	}
 	goal.Payload = []byte(`{"do":"dance"}`)
 	if _, err := Run(t.Context(), goal, Options{Runs: 1}); err == nil || !strings.Contains(err.Error(), "legacy: ") || !strings.Contains(err.Error(), "dance") {

@@ -29,7 +29,7 @@ func (t Trial) Cold(ctx context.Context) (lambda.InvokeOutput, error) { return t
 func (t Trial) Warm(ctx context.Context) (lambda.InvokeOutput, error) { return t.invoke(ctx, false) }
 
 func (t Trial) invoke(ctx context.Context, fresh bool) (lambda.InvokeOutput, error) {
-	out, err := t.Lambda.Invoke(ctx, lambda.InvokeInput{FunctionName: t.Function, Payload: t.Payload, Fresh: fresh})
+	out, err := t.Lambda.Invoke(ctx, lambda.InvokeInput{Function: lambda.FunctionRef{Name: t.Function}, Payload: t.Payload, Fresh: fresh})
 	if err == nil && out.FunctionError != "" {
 		err = errors.New(string(out.Payload))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"enilab/internal/ec2"
 	"enilab/internal/events"
+	"enilab/internal/lambda"
 	"enilab/internal/state"
 	"enilab/internal/topology"
 	"enilab/sandbox"
@@ -103,7 +104,7 @@ func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied
 		if o.Kind != "function" || stepped[o.key()] {
 			continue
 		}
-		if err := d.lab.Lambda.WaitFunctionActive(ctx, o.Name); err != nil {
+		if err := d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: o.Name}); err != nil {
 			report(Applied{Change: &Change{Action: Update, Kind: o.Kind, Name: o.Name}, Error: err.Error()})
 		}
 	}

@@ -115,12 +115,12 @@ func (d *Daemon) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &in); err != nil {
 		return err
 	}
-	name := in.Function
-	if in.Qualifier != "" {
-		name += ":" + in.Qualifier
+	function, err := d.lab.Lambda.Ref(in.Function, "")
+	if err != nil {
+		return err
 	}
 	out, err := d.lab.Lambda.Invoke(r.Context(), lambda.InvokeInput{
-		FunctionName: name, Type: lambda.InvocationType(in.Type), Payload: in.Payload, Fresh: in.Fresh, LogTail: true,
+		Function: function, Type: lambda.InvocationType(in.Type), Payload: in.Payload, Fresh: in.Fresh, LogTail: true,
 	})
 	if err != nil {
 		return err
@@ -176,7 +176,11 @@ func (d *Daemon) serveEvents(w http.ResponseWriter, r *http.Request) error {
 
 func (d *Daemon) serveLogs(w http.ResponseWriter, r *http.Request) error {
 	follow := r.FormValue("follow") == "true"
-	lines, err := d.lab.Lambda.Logs(r.Context(), r.PathValue("function"), follow)
+	function, err := d.lab.Lambda.Ref(r.PathValue("function"), "")
+	if err != nil {
+		return err
+	}
+	lines, err := d.lab.Lambda.Logs(r.Context(), function.Name, follow)
 	if err != nil {
 		return err
 	}
@@ -212,15 +216,20 @@ func (d *Daemon) serveMode(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &in); err != nil {
 		return err
 	}
-	is, err := d.lab.Lambda.GetFunctionConfiguration(in.Function)
+	name, err := d.lab.Lambda.Function(in.Function)
+	if err != nil {
+		return err
+	}
+	ref := lambda.FunctionRef{Name: name}
+	is, err := d.lab.Lambda.GetFunctionConfiguration(ref)
 	if err == nil && !is.VpcConfig.Attached() {
-		return usageError{fmt.Errorf("function %s has no VPC: there is one way only to connect it; give it a VpcConfig first", in.Function)}
+		return usageError{fmt.Errorf("function %s has no VPC: there is one way only to connect it; give it a VpcConfig first", name)}
 	}
 	if err == nil {
-		_, err = d.lab.Lambda.UpdateFunctionConfiguration(r.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: in.Function, Mode: &in.Mode})
+		_, err = d.lab.Lambda.UpdateFunctionConfiguration(r.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: name, Mode: &in.Mode})
 	}
 	if err == nil {
-		err = d.lab.Lambda.WaitFunctionActive(r.Context(), in.Function)
+		err = d.lab.Lambda.WaitFunctionActive(r.Context(), ref)
 	}
 	if err != nil {
 		return err

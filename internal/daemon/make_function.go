@@ -42,7 +42,7 @@ func (d *Daemon) createFunction(ctx context.Context, o object) error {
 	if err := d.reserve(o.Name, s.Concurrency); err != nil {
 		return err
 	}
-	return d.lab.Lambda.WaitFunctionActive(ctx, o.Name)
+	return d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: o.Name})
 }
 
 func (d *Daemon) reserve(function string, n *int) error {
@@ -66,7 +66,7 @@ func (d *Daemon) changeFunction(ctx context.Context, from, to object) error {
 		if err != nil {
 			return err
 		}
-		if err := d.lab.Lambda.WaitFunctionActive(ctx, to.Name); err != nil {
+		if err := d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: to.Name}); err != nil {
 			return err
 		}
 	}
@@ -88,17 +88,17 @@ func (d *Daemon) changeFunction(ctx context.Context, from, to object) error {
 	if err != nil {
 		return err
 	}
-	return d.lab.Lambda.WaitFunctionActive(ctx, to.Name)
+	return d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: to.Name})
 }
 
 // settled waits for a change that is under way, however it ends.
 func (d *Daemon) settled(ctx context.Context, function string) error {
-	_ = d.lab.Lambda.WaitFunctionActive(ctx, function)
+	_ = d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: function})
 	return context.Cause(ctx)
 }
 
 func (d *Daemon) deleteFunction(_ context.Context, o object) error {
-	return gone(d.lab.Lambda.DeleteFunction(o.Name))
+	return gone(d.lab.Lambda.DeleteFunction(lambda.FunctionRef{Name: o.Name}))
 }
 
 // gone takes for done what is not there any more.

@@ -84,11 +84,10 @@ const (
 
 // InvokeRequest is an event for a function.
 type InvokeRequest struct {
-	Function  string          `json:"function"`
-	Qualifier string          `json:"qualifier,omitempty"`
-	Payload   json.RawMessage `json:"payload,omitempty"`
-	Type      string          `json:"type,omitempty"` // "RequestResponse" (empty), "Event" or "DryRun"
-	Fresh     bool            `json:"fresh,omitempty"`
+	Function string          `json:"function"`
+	Payload  json.RawMessage `json:"payload,omitempty"`
+	Type     string          `json:"type,omitempty"` // "RequestResponse" (empty), "Event" or "DryRun"
+	Fresh    bool            `json:"fresh,omitempty"`
 }
 
 // InvokeResult is what came of it.

@@ -121,7 +121,7 @@ func (s *Story) legacy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.Lab.Lambda.WaitFunctionActive(ctx, function(t)); err != nil {
+		if err := s.Lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: function(t)}); err != nil {
 			return err
 		}
 	}
@@ -140,7 +140,7 @@ func (s *Story) shared(ctx context.Context) error {
 		if _, err := s.Lab.Lambda.UpdateFunctionConfiguration(ctx, lambda.UpdateFunctionConfigurationInput{FunctionName: function(t), Mode: &mode}); err != nil {
 			return err
 		}
-		if err := s.Lab.Lambda.WaitFunctionActive(ctx, function(t)); err != nil {
+		if err := s.Lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: function(t)}); err != nil {
 			return err
 		}
 		s.say("  %s: its Hyperplane ENI was ready %s after the update. No invocation waited for it.", function(t), span(time.Since(began)))
@@ -164,7 +164,7 @@ func (s *Story) coldStarts(ctx context.Context, mode lambda.Mode) error {
 			return err
 		}
 		envs := map[string]lambda.EnvironmentInfo{}
-		for _, e := range s.Lab.Lambda.IdleEnvironments(function(t)) {
+		for _, e := range s.Lab.Lambda.IdleEnvironments(lambda.FunctionRef{Name: function(t)}) {
 			envs[e.ID] = e
 		}
 		w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
@@ -193,7 +193,7 @@ func (s *Story) coldStarts(ctx context.Context, mode lambda.Mode) error {
 	if err := s.Lab.Lambda.Pool(mode).Fill(ctx, 1); err != nil {
 		return err
 	}
-	out, err := s.Lab.Lambda.Invoke(ctx, lambda.InvokeInput{FunctionName: function(lab.Tenants[0]), Payload: payload, Fresh: true})
+	out, err := s.Lab.Lambda.Invoke(ctx, lambda.InvokeInput{Function: lambda.FunctionRef{Name: function(lab.Tenants[0])}, Payload: payload, Fresh: true})
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (s *Story) invokeAtOnce(ctx context.Context, name string) ([]lambda.InvokeO
 	var wg sync.WaitGroup
 	for i := range outs {
 		wg.Go(func() {
-			outs[i], errs[i] = s.Lab.Lambda.Invoke(ctx, lambda.InvokeInput{FunctionName: name, Payload: payload, Fresh: true})
+			outs[i], errs[i] = s.Lab.Lambda.Invoke(ctx, lambda.InvokeInput{Function: lambda.FunctionRef{Name: name}, Payload: payload, Fresh: true})
 		})
 	}
 	wg.Wait()
@@ -252,7 +252,7 @@ func (s *Story) translation(context.Context) error {
 func (s *Story) comparison(ctx context.Context) error {
 	s.say("Side by side: medians of %d cold starts each, interleaved, then %d at once", s.Runs, s.Burst)
 	for _, t := range lab.Tenants {
-		if err := s.Lab.Lambda.DeleteFunction(function(t)); err != nil {
+		if err := s.Lab.Lambda.DeleteFunction(lambda.FunctionRef{Name: function(t)}); err != nil {
 			return err
 		}
 	}

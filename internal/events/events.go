@@ -46,6 +46,7 @@ const (
 	InvokeDone      Type = "invoke.done"
 	InvokeTimeout   Type = "invoke.timeout"
 	InvokeRetry     Type = "invoke.retry"
+	InvokeDropped   Type = "invoke.dropped" // an asynchronous event that is given up
 	VPCCreated      Type = "vpc.created"
 	VPCDeleted      Type = "vpc.deleted"
 	SubnetCreated   Type = "subnet.created"

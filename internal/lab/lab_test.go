@@ -107,9 +107,9 @@ func TestBuildShowAndClose(t *testing.T) {
 			VpcConfig: lambda.VpcConfig{SubnetIDs: []string{lab.AppSubnet(tenant)}, SecurityGroupIDs: []string{"sg-app"}},
 		})
 		must(t, err)
-		must(t, l.Lambda.WaitFunctionActive(t.Context(), tenant))
+		must(t, l.Lambda.WaitFunctionActive(t.Context(), lambda.FunctionRef{Name: tenant}))
 		out, err := l.Lambda.Invoke(t.Context(), lambda.InvokeInput{
-			FunctionName: tenant, Payload: fmt.Appendf(nil, `{"redis":"%s","whoami":"http://%s/"}`, lab.RedisAddress, lab.WhoamiAddress.Addr()),
+			Function: lambda.FunctionRef{Name: tenant}, Payload: fmt.Appendf(nil, `{"redis":"%s","whoami":"http://%s/"}`, lab.RedisAddress, lab.WhoamiAddress.Addr()),
 		})
 		must(t, err)
 		var a struct{ Tenant, Whoami string }
@@ -117,7 +117,7 @@ func TestBuildShowAndClose(t *testing.T) {
 			t.Fatalf("%s: %s %s", tenant, out.FunctionError, out.Payload)
 		}
 		from, err := netip.ParseAddrPort(a.Whoami)
-		if env := l.Lambda.IdleEnvironments(tenant); err != nil || len(env) != 1 || env[0].Address != from.Addr() {
+		if env := l.Lambda.IdleEnvironments(lambda.FunctionRef{Name: tenant}); err != nil || len(env) != 1 || env[0].Address != from.Addr() {
 			t.Errorf("%s: whoami saw %q, the environment is %+v", tenant, a.Whoami, env)
 		}
 	}

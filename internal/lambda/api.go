@@ -170,7 +170,7 @@ const (
 
 // InvokeInput is an event for a function.
 type InvokeInput struct {
-	FunctionName  string         // or ARN, either with a qualifier or without; see Qualify
+	Function      FunctionRef
 	Type          InvocationType // empty means RequestResponse
 	Payload       []byte         // JSON, at most 6 MB; 1 MB for an Event
 	ClientContext string         // JSON

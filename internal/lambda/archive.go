@@ -182,8 +182,8 @@ func (s *Service) tidyUploads(named map[string]bool) error {
 }
 
 // OpenCode opens the archive of a version's code, to be read and closed by the caller.
-func (s *Service) OpenCode(name string) (*sandbox.CodeFile, error) {
-	v, err := s.version(name)
+func (s *Service) OpenCode(ref FunctionRef) (*sandbox.CodeFile, error) {
+	v, err := s.version(ref)
 	if err != nil {
 		return nil, err
 	}

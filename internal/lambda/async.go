@@ -74,7 +74,7 @@ func (s *Service) accept(v *version, e *asyncEvent) error {
 		return refuse(ServiceException, "keep the event: %w", err)
 	}
 	if !v.function.queue.push(e) {
-		return errors.Join(s.notFound(v.function.name, ""), s.dropEvent(e))
+		return errors.Join(s.notFound(FunctionRef{Name: v.function.name}), s.forgetEvent(e))
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (q *eventQueue) dispatch() {
 			q.running--
 			q.mu.Unlock()
 			if again && !q.push(next) { // the function has gone meanwhile
-				if err := q.service.dropEvent(next); err != nil {
+				if err := q.service.dropEvent(next, string(ResourceNotFound)); err != nil {
 					q.service.Log.Warn("drop an event", "error", err)
 				}
 			}
@@ -140,27 +140,35 @@ func (q *eventQueue) close() (err error) {
 	}
 	q.mu.Unlock()
 	for _, e := range waiting {
-		err = errors.Join(err, q.service.dropEvent(e))
+		err = errors.Join(err, q.service.dropEvent(e, string(ResourceNotFound)))
 	}
 	return err
 }
 
-// dropEvent forgets an event that is dealt with.
-func (s *Service) dropEvent(e *asyncEvent) error {
+// forgetEvent ends an event that is dealt with. Those that the end of the lab interrupts stay recorded.
+func (s *Service) forgetEvent(e *asyncEvent) error {
 	s.queued.Add(-e.size())
 	if s.open.Err() != nil {
 		return nil
 	}
 	if err := s.asyncs.Delete(e.ID); err != nil {
-		return fmt.Errorf("drop event %s of function %s: %w", e.ID, e.Function, err)
+		return fmt.Errorf("forget event %s of function %s: %w", e.ID, e.Function, err)
 	}
 	return nil
 }
 
+// dropEvent gives an event up, and says so: whoever sent it has been told that it was accepted.
+func (s *Service) dropEvent(e *asyncEvent, why string) error {
+	if s.open.Err() == nil {
+		s.Events.Publish(events.Event{Type: events.InvokeDropped, Function: e.Function, Version: e.Qualifier, Name: e.ID, Reason: why})
+		s.Log.Warn("an asynchronous event is dropped", "function", e.Function, "version", e.Qualifier, "request", e.ID, "reason", why)
+	}
+	return s.forgetEvent(e)
+}
+
 // try gives an event to its function and tells whether to do so again, when it is due.
 func (s *Service) try(f *function, e *asyncEvent) (again bool) {
-	name, _ := Qualify(f.name, e.Qualifier) // a name without a qualifier takes any
-	out, err := s.invoke(s.open, InvokeInput{FunctionName: name, Payload: e.Payload, ClientContext: e.ClientContext, TraceHeader: e.TraceHeader}, e.ID)
+	out, err := s.invoke(s.open, InvokeInput{Function: FunctionRef{f.name, e.Qualifier}, Payload: e.Payload, ClientContext: e.ClientContext, TraceHeader: e.TraceHeader}, e.ID)
 	if s.open.Err() != nil {
 		return false // kept
 	}
@@ -198,8 +206,12 @@ func (s *Service) try(f *function, e *asyncEvent) (again bool) {
 		s.Events.Publish(events.Event{Type: events.InvokeRetry, Function: f.name, Version: out.ExecutedVersion, Env: out.Environment, Name: e.ID, Reason: why})
 		return true
 	}
-	if err := s.dropEvent(e); err != nil {
-		s.Log.Warn("drop an event", "error", err)
+	end := s.forgetEvent
+	if why != "" {
+		end = func(e *asyncEvent) error { return s.dropEvent(e, why) }
+	}
+	if err := end(e); err != nil {
+		s.Log.Warn("end an event", "error", err)
 	}
 	return false
 }
@@ -228,7 +240,7 @@ func (s *Service) restoreEvents() error {
 		f := s.functions[e.Function]
 		s.mu.Unlock()
 		if f == nil || e.Accepted.Before(f.created) {
-			if err := s.dropEvent(&e); err != nil {
+			if err := s.dropEvent(&e, string(ResourceNotFound)); err != nil {
 				return fmt.Errorf("restore: %w", err)
 			}
 			continue

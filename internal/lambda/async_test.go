@@ -39,7 +39,7 @@ func (b *bed) send(t *testing.T, function string, e any) lambda.InvokeOutput {
 	t.Helper()
 	payload, err := json.Marshal(e)
 	must(t, err)
-	out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: function, Type: lambda.EventInvocation, Payload: payload})
+	out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: function}, Type: lambda.EventInvocation, Payload: payload})
 	must(t, err)
 	return out
 }
@@ -92,17 +92,17 @@ func TestAsynchronousEvents(t *testing.T) {
 	})
 	cancel()
 
-	_, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "f", Type: lambda.EventInvocation, Payload: append(bytes.Repeat([]byte(" "), 1<<20), '1')})
+	_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "f"}, Type: lambda.EventInvocation, Payload: append(bytes.Repeat([]byte(" "), 1<<20), '1')})
 	refused(t, err, lambda.RequestTooLarge, 413, "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)")
-	_, err = b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "nobody", Type: lambda.EventInvocation})
+	_, err = b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "nobody"}, Type: lambda.EventInvocation})
 	refused(t, err, lambda.ResourceNotFound, 404)
-	_, err = b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "f", Type: "Evnt"})
+	_, err = b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "f"}, Type: "Evnt"})
 	refused(t, err, lambda.ValidationException, 400, "'Evnt'", "RequestResponse")
 	before := len(b.lines(t, "f"))
-	if out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "f", Type: lambda.DryRun}); err != nil || out.ExecutedVersion != "$LATEST" {
+	if out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "f"}, Type: lambda.DryRun}); err != nil || out.ExecutedVersion != "$LATEST" {
 		t.Errorf("%+v, %v", out, err)
 	}
-	_, err = b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "f:9", Type: lambda.DryRun})
+	_, err = b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "f", Qualifier: "9"}, Type: lambda.DryRun})
 	refused(t, err, lambda.ResourceNotFound, 404)
 	if after := b.lines(t, "f"); len(after) != before {
 		t.Errorf("a dry run ran: %q", after[before:])
@@ -181,7 +181,7 @@ func TestLogs(t *testing.T) {
 			}
 		}
 	}
-	must(t, b.DeleteFunction("f"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "f"}))
 	must(t, b.Settle())
 	for range followed { // it ends with the function
 	}

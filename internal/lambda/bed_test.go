@@ -179,7 +179,7 @@ func (b *bed) create(t testing.TB, in lambda.CreateFunctionInput) string {
 	if c.State != lambda.Pending || c.StateReasonCode != lambda.ReasonCreating {
 		t.Errorf("%s is created %s (%s), want Pending (Creating)", in.FunctionName, c.State, c.StateReasonCode)
 	}
-	must(t, b.WaitFunctionActive(within(t, 20*time.Second), in.FunctionName))
+	must(t, b.WaitFunctionActive(within(t, 20*time.Second), lambda.FunctionRef{Name: in.FunctionName}))
 	return in.FunctionName
 }
 
@@ -212,7 +212,15 @@ func (b *bed) try(t testing.TB, function string, e any) (lambda.InvokeOutput, er
 	t.Helper()
 	payload, err := json.Marshal(e)
 	must(t, err)
-	return b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: function, Payload: payload, LogTail: true})
+	return b.Invoke(t.Context(), lambda.InvokeInput{Function: b.ref(t, function), Payload: payload, LogTail: true})
+}
+
+// ref reads a name as requests have it.
+func (b *bed) ref(t testing.TB, name string) lambda.FunctionRef {
+	t.Helper()
+	ref, err := b.Ref(name, "")
+	must(t, err)
+	return ref
 }
 
 func (b *bed) ask(t testing.TB, function string, e event) (answer, lambda.InvokeOutput) {

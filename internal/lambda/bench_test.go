@@ -22,7 +22,7 @@ func BenchmarkWarm(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					out, err := bed.Invoke(b.Context(), lambda.InvokeInput{FunctionName: f, LogTail: tail})
+					out, err := bed.Invoke(b.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, LogTail: tail})
 					if err != nil || out.FunctionError != "" {
 						b.Errorf("%v %s", err, out.Payload)
 						return
@@ -60,7 +60,7 @@ func BenchmarkThousandFunctions(b *testing.B) {
 		restored += time.Since(began)
 		b.ReportMetric(restored.Seconds(), "close+restore-s")
 		for _, c := range bed.ListFunctions() {
-			must(b, bed.DeleteFunction(c.FunctionName))
+			must(b, bed.DeleteFunction(lambda.FunctionRef{Name: c.FunctionName}))
 		}
 		must(b, bed.Settle())
 	}
@@ -76,7 +76,7 @@ func BenchmarkCold(b *testing.B) {
 			b.SetParallelism(max(1, clients/runtime.GOMAXPROCS(0)))
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					out, err := bed.Invoke(b.Context(), lambda.InvokeInput{FunctionName: f, Fresh: true})
+					out, err := bed.Invoke(b.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Fresh: true})
 					if err != nil || out.FunctionError != "" {
 						b.Errorf("%v %s", err, out.Payload)
 						return

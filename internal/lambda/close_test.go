@@ -53,7 +53,7 @@ func TestCloseWhileInvocationsRun(t *testing.T) {
 		})
 		wg.Go(func() { // cold starts, one after the other
 			for {
-				if _, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: string(mode), Fresh: true}); err != nil {
+				if _, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: string(mode)}, Fresh: true}); err != nil {
 					refusals <- err
 					return
 				}
@@ -65,7 +65,7 @@ func TestCloseWhileInvocationsRun(t *testing.T) {
 			mode, vpc := lambda.Modes[i%3], vpcOf([]string{"blue", "green"}[i%2])
 			_, err := b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: "shared", Mode: &mode, VpcConfig: &vpc})
 			if err == nil {
-				err = b.WaitFunctionActive(t.Context(), "shared")
+				err = b.WaitFunctionActive(t.Context(), lambda.FunctionRef{Name: "shared"})
 			}
 			if err == nil {
 				_, err = b.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: fmt.Sprint("f-", i), StoreKey: "go.zip", VpcConfig: vpcOf("green", "sg-other")})
@@ -77,7 +77,7 @@ func TestCloseWhileInvocationsRun(t *testing.T) {
 		}
 	})
 	nstest.Eventually(t, 20*time.Second, func() error {
-		if idle, functions := len(b.IdleEnvironments("legacy")), len(b.ListFunctions()); idle < 3 || functions < 5 {
+		if idle, functions := len(b.IdleEnvironments(lambda.FunctionRef{Name: "legacy"})), len(b.ListFunctions()); idle < 3 || functions < 5 {
 			return fmt.Errorf("not in full swing yet: %d idle environments, %d functions", idle, functions)
 		}
 		return nil
@@ -107,7 +107,7 @@ func TestCloseWhileInvocationsRun(t *testing.T) {
 	}
 
 	// After the end every call is refused, and a second end is none.
-	_, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "shared"})
+	_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "shared"}})
 	refused(t, err, lambda.ServiceException, 500, "closed")
 	_, err = b.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: "late", ZipFile: goFunction(t)})
 	refused(t, err, lambda.ServiceException, 500, "closed")

@@ -108,7 +108,7 @@ func (s *Service) reserve(name string, n *int) error {
 	deleted := f.deleted
 	f.mu.Unlock()
 	if deleted {
-		return s.notFound(f.name, "")
+		return s.notFound(FunctionRef{Name: f.name})
 	}
 	before, err := s.load.reserve(f, n)
 	if err != nil {

@@ -73,7 +73,7 @@ func TestAdoptENIs(t *testing.T) {
 		}
 		_, err := next.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: name + "-2", ZipFile: goFunction(t), Timeout: 20 * time.Second, VpcConfig: vpc})
 		must(t, err)
-		must(t, next.WaitFunctionActive(within(t, 10*time.Second), name+"-2"))
+		must(t, next.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: name + "-2"}))
 	}
 	must(t, next.DropUnusedENIs(t.Context()))
 	if after := list(next); len(after) != 3 || slices.ContainsFunc(after, func(i identity) bool { return !slices.Contains(before, i) }) {

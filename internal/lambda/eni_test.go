@@ -21,7 +21,7 @@ func (b *bed) fresh(t testing.TB, function string, e event) (answer, lambda.Invo
 	t.Helper()
 	payload, err := json.Marshal(e)
 	must(t, err)
-	out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: function, Payload: payload, Fresh: true})
+	out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: function}, Payload: payload, Fresh: true})
 	must(t, err)
 	return parse(t, out), out
 }
@@ -43,7 +43,7 @@ func TestOneENIForManyFunctions(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if err := b.WaitFunctionActive(within(t, 20*time.Second), name); err != nil {
+			if err := b.WaitFunctionActive(within(t, 20*time.Second), lambda.FunctionRef{Name: name}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -59,7 +59,7 @@ func TestOneENIForManyFunctions(t *testing.T) {
 		t.Errorf("the namespace %s has the interface %+v", id, i)
 	}
 	for i := range functions {
-		must(t, b.DeleteFunction(fmt.Sprint("f-", i)))
+		must(t, b.DeleteFunction(lambda.FunctionRef{Name: fmt.Sprint("f-", i)}))
 	}
 	must(t, b.Settle())
 	if left := b.HyperplaneENIs(); len(left) != 0 {
@@ -104,7 +104,7 @@ func TestSecondENIAtCapacity(t *testing.T) {
 	if second.Whoami == "" || strings.HasPrefix(second.Whoami, "blue "+old.Address.String()+":") {
 		t.Errorf("a new environment reaches the server as %s, by the full ENI", second.Whoami)
 	}
-	infos := b.IdleEnvironments("f")
+	infos := b.IdleEnvironments(lambda.FunctionRef{Name: "f"})
 	if len(infos) != 2 || infos[0].ENI == infos[1].ENI || infos[0].ENI != old.Node.Name || infos[1].ID != out.Environment {
 		t.Errorf("environments %+v", infos)
 	}
@@ -119,7 +119,7 @@ func TestSecondENIAtCapacity(t *testing.T) {
 		return nil
 	})
 	b.ask(t, "f", everything) // by the one that is left
-	must(t, b.DeleteFunction("f"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "f"}))
 	must(t, b.Settle())
 	if _, used, _, _ := b.network.VPC("vpc-blue").Subnet(subnet); used != 0 {
 		t.Errorf("%d addresses are in use", used)
@@ -135,14 +135,14 @@ func TestHyperplaneQuota(t *testing.T) {
 	b.create(t, lambda.CreateFunctionInput{FunctionName: "green", VpcConfig: vpcOf("green")}) // the quota is a VPC's
 	_, err := b.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: "two", VpcConfig: vpcOf("blue", "sg-other"), ZipFile: goFunction(t)})
 	must(t, err)
-	if err := b.WaitFunctionActive(within(t, 10*time.Second), "two"); err == nil || !strings.Contains(err.Error(), "the quota is 1") {
+	if err := b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "two"}); err == nil || !strings.Contains(err.Error(), "the quota is 1") {
 		t.Errorf("beyond the quota: %v", err)
 	}
-	if c, _ := b.GetFunctionConfiguration("two"); c.State != lambda.Failed || c.StateReasonCode != lambda.ReasonENILimitExceeded {
+	if c, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "two"}); c.State != lambda.Failed || c.StateReasonCode != lambda.ReasonENILimitExceeded {
 		t.Errorf("two is %s, %s: %s", c.State, c.StateReasonCode, c.StateReason)
 	}
-	must(t, b.DeleteFunction("one"))
-	must(t, b.DeleteFunction("same"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "one"}))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "same"}))
 	must(t, b.Settle())
 	b.create(t, lambda.CreateFunctionInput{FunctionName: "three", VpcConfig: vpcOf("blue", "sg-other")}) // there is room again
 }
@@ -189,7 +189,7 @@ func TestModelledENI(t *testing.T) {
 	_, out := b.ask(t, "g", everything)
 	checkTimeline(t, out.Timeline) // all measured: at invoke nothing is modelled in shared mode
 	for _, f := range []string{"f", "g"} {
-		must(t, b.DeleteFunction(f))
+		must(t, b.DeleteFunction(lambda.FunctionRef{Name: f}))
 	}
 	must(t, b.Settle())
 	if list := b.HyperplaneENIs(); len(list) != 1 || list[0].Users != 0 {
@@ -199,7 +199,7 @@ func TestModelledENI(t *testing.T) {
 	if list := b.HyperplaneENIs(); len(list) != 1 || list[0].ENI.Node.Name != id || list[0].Users != 1 {
 		t.Errorf("%+v, want %s taken back", list, id)
 	}
-	must(t, b.DeleteFunction("h"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "h"}))
 	must(t, b.Settle())
 	must(t, b.ReclaimInterfaces("vpc-green"))
 	if len(b.HyperplaneENIs()) != 1 {
@@ -237,7 +237,7 @@ func TestSmallSubnetBurst(t *testing.T) {
 		served := 0
 		for range environments {
 			wg.Go(func() {
-				out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: name, Fresh: true})
+				out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: name}, Fresh: true})
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
@@ -251,7 +251,7 @@ func TestSmallSubnetBurst(t *testing.T) {
 		if n := len(b.interfaces("green", c.mode)); served != c.served || n != c.interfaces {
 			t.Errorf("%s: %d of %d served with %d interfaces, want %d with %d", name, served, environments, n, c.served, c.interfaces)
 		}
-		must(t, b.DeleteFunction(name))
+		must(t, b.DeleteFunction(lambda.FunctionRef{Name: name}))
 		must(t, b.Settle())
 	}
 }

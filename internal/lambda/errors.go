@@ -22,6 +22,7 @@ const (
 	SubnetIPAddressLimit   Code = "SubnetIPAddressLimitReachedException"
 	ENILimitReached        Code = "ENILimitReachedException"
 	EC2Throttled           Code = "EC2ThrottledException"
+	AccessDenied           Code = "AccessDeniedException"
 	EC2AccessDenied        Code = "EC2AccessDeniedException"
 	InvalidSubnetID        Code = "InvalidSubnetIDException"
 	InvalidSecurityGroupID Code = "InvalidSecurityGroupIDException"
@@ -32,7 +33,7 @@ const (
 
 // statuses are the HTTP statuses of the codes, as the API's model has them; 500 for the rest.
 var statuses = map[Code]int{
-	InvalidParameterValue: 400, ValidationException: 400, InvalidRequestContent: 400,
+	InvalidParameterValue: 400, ValidationException: 400, InvalidRequestContent: 400, AccessDenied: 403,
 	ResourceNotFound: 404, ResourceConflict: 409, PreconditionFailed: 412, RequestTooLarge: 413, TooManyRequests: 429,
 	SubnetIPAddressLimit: 502, ENILimitReached: 502, EC2Throttled: 502, EC2AccessDenied: 502, InvalidSubnetID: 502,
 	InvalidSecurityGroupID: 502, EC2UnexpectedException: 502, ResourceNotReady: 502,

@@ -22,7 +22,7 @@ type Inside struct {
 
 // Idle lists a function's idle environments with their insides.
 func (s *Service) Idle(function string) (list []Inside) {
-	for _, info := range s.IdleEnvironments(function) {
+	for _, info := range s.IdleEnvironments(FunctionRef{Name: function}) {
 		f, err := s.lookup(function)
 		if err != nil {
 			return nil

@@ -192,8 +192,8 @@ func (s *Service) add(f *function, begin []*version) error {
 }
 
 // GetFunctionConfiguration describes a function.
-func (s *Service) GetFunctionConfiguration(name string) (FunctionConfiguration, error) {
-	v, err := s.version(name)
+func (s *Service) GetFunctionConfiguration(ref FunctionRef) (FunctionConfiguration, error) {
+	v, err := s.version(ref)
 	if err != nil {
 		return FunctionConfiguration{}, err
 	}
@@ -203,8 +203,8 @@ func (s *Service) GetFunctionConfiguration(name string) (FunctionConfiguration, 
 }
 
 // GetFunction describes a function and what belongs to it.
-func (s *Service) GetFunction(name string) (FunctionDescription, error) {
-	v, err := s.version(name)
+func (s *Service) GetFunction(ref FunctionRef) (FunctionDescription, error) {
+	v, err := s.version(ref)
 	if err != nil {
 		return FunctionDescription{}, err
 	}
@@ -236,19 +236,15 @@ func (s *Service) all() []*function {
 	return functions
 }
 
-// DeleteFunction removes a function, or one version of it if the name has a number. Its environments end, busy ones after
+// DeleteFunction removes a function, or one version of it if the qualifier is a number. Its environments end, busy ones after
 // their event, and then its network.
-func (s *Service) DeleteFunction(name string) error {
-	_, qualifier, err := s.parse(name)
-	if err != nil {
-		return err
-	}
-	v, err := s.version(name)
+func (s *Service) DeleteFunction(ref FunctionRef) error {
+	v, err := s.version(ref)
 	if err != nil {
 		return err
 	}
 	f := v.function
-	switch qualifier {
+	switch ref.Qualifier {
 	case "":
 	case latestVersion:
 		return refuse(InvalidParameterValue, "$LATEST version cannot be deleted without deleting the function.")
@@ -266,7 +262,7 @@ func (s *Service) DeleteFunction(name string) error {
 	gone := f.deleted
 	f.mu.Unlock()
 	if gone {
-		return s.notFound(f.name, "")
+		return s.notFound(FunctionRef{Name: f.name})
 	}
 	// Nothing else is to be finished after a crash: what no record names goes.
 	if err := s.records.Delete(f.name); err != nil {

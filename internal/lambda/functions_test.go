@@ -116,12 +116,12 @@ func TestCreateFunctionRefuses(t *testing.T) {
 	_, err = b.CreateFunction(t.Context(), in)
 	refused(t, err, lambda.ResourceConflict, 409, "taken")
 
-	_, err = b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "nobody"})
+	_, err = b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "nobody"}})
 	refused(t, err, lambda.ResourceNotFound, 404, "function:nobody")
-	_, err = b.GetFunctionConfiguration("nobody")
+	_, err = b.GetFunctionConfiguration(lambda.FunctionRef{Name: "nobody"})
 	refused(t, err, lambda.ResourceNotFound, 404)
-	refused(t, b.DeleteFunction("nobody"), lambda.ResourceNotFound, 404)
-	refused(t, b.WaitFunctionActive(t.Context(), "nobody"), lambda.ResourceNotFound, 404)
+	refused(t, b.DeleteFunction(lambda.FunctionRef{Name: "nobody"}), lambda.ResourceNotFound, 404)
+	refused(t, b.WaitFunctionActive(t.Context(), lambda.FunctionRef{Name: "nobody"}), lambda.ResourceNotFound, 404)
 	memory := 64
 	_, err = b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: "taken", MemorySize: &memory})
 	refused(t, err, lambda.InvalidParameterValue, 400, "64 MB")
@@ -184,7 +184,7 @@ func TestFunctionDescribesItself(t *testing.T) {
 	b.create(t, in)
 	subnets[0], in.Environment["COLOUR"] = "changed", "changed" // the caller's own
 	b.create(t, lambda.CreateFunctionInput{FunctionName: "a"})
-	c, err := b.GetFunctionConfiguration("f")
+	c, err := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"})
 	must(t, err)
 	if c.FunctionARN != "arn:aws:lambda:us-east-1:123456789012:function:f" || c.Version != "$LATEST" || c.Handler != "bootstrap" || c.MemorySize != 256 ||
 		c.Mode != lambda.Shared || c.State != lambda.Active || c.StateReasonCode != "" || c.CodeSize != int64(len(in.ZipFile)) || len(c.CodeSha256) != 44 ||
@@ -239,15 +239,15 @@ func TestStates(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("tired of waiting")
 	cancel(why)
-	if err := b.WaitFunctionActive(ctx, "f"); !errors.Is(err, why) {
+	if err := b.WaitFunctionActive(ctx, lambda.FunctionRef{Name: "f"}); !errors.Is(err, why) {
 		t.Errorf("wait: %v", err)
 	}
 	release()
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 
 	release = b.HoldENIs()
 	must(t, update(vpcOf("green")))
-	if c, _ := b.GetFunctionConfiguration("f"); c.State != lambda.Active || c.LastUpdateStatus != lambda.UpdateInProgress || c.VpcConfig.VpcID != "vpc-green" {
+	if c, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"}); c.State != lambda.Active || c.LastUpdateStatus != lambda.UpdateInProgress || c.VpcConfig.VpcID != "vpc-green" {
 		t.Errorf("during the update: %+v", c)
 	}
 	if a, _ := b.ask(t, "f", everything); a.Tenant != "blue" {
@@ -256,7 +256,7 @@ func TestStates(t *testing.T) {
 	refused(t, update(vpcOf("blue")), lambda.ResourceConflict, 409, "An update is in progress for resource: arn:aws:lambda:us-east-1:123456789012:function:f")
 	refused(t, code(), lambda.ResourceConflict, 409, "An update is in progress")
 	release()
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 	if a, _ := b.ask(t, "f", everything); a.Tenant != "green" {
 		t.Errorf("after the update %q answers, want green", a.Tenant)
 	}
@@ -265,7 +265,7 @@ func TestStates(t *testing.T) {
 	release = b.HoldENIs()
 	_, err = b.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: "g", ZipFile: goFunction(t), VpcConfig: vpcOf("blue", "sg-other")})
 	must(t, err)
-	must(t, b.DeleteFunction("g"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "g"}))
 	release()
 	must(t, b.Settle())
 	if list := b.interfaces("blue", lambda.Shared); len(list) != 0 {
@@ -292,7 +292,7 @@ func TestSubnetFull(t *testing.T) {
 		for range n {
 			wg.Go(func() {
 				<-start
-				out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: function, Fresh: true})
+				out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: function}, Fresh: true})
 				if err == nil && out.FunctionError != "" {
 					err = errors.New(string(out.Payload))
 				}
@@ -319,7 +319,7 @@ func TestSubnetFull(t *testing.T) {
 	if failed := burst("legacy", 10); len(failed) != 0 { // 11 addresses, and the shared ENI has one
 		t.Fatalf("legacy: %d of 10 failed: %v", len(failed), failed[0])
 	}
-	_, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "legacy", Fresh: true})
+	_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "legacy"}, Fresh: true})
 	refused(t, err, lambda.SubnetIPAddressLimit, 502, smallSubnet, "all 11 are taken")
 
 	// The subnet is full: nothing more can be created or moved into it in shared mode.
@@ -327,20 +327,20 @@ func TestSubnetFull(t *testing.T) {
 	other.SecurityGroupIDs = []string{"sg-other"}
 	c, err := b.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: "late", VpcConfig: other, ZipFile: goFunction(t)})
 	must(t, err)
-	if err := b.WaitFunctionActive(within(t, 10*time.Second), "late"); err == nil || !strings.Contains(err.Error(), "SubnetOutOfIPAddresses") {
+	if err := b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "late"}); err == nil || !strings.Contains(err.Error(), "SubnetOutOfIPAddresses") {
 		t.Errorf("wait for %s: %v", c.FunctionName, err)
 	}
-	if c, _ := b.GetFunctionConfiguration("late"); c.State != lambda.Failed || c.StateReasonCode != lambda.ReasonSubnetFull || !strings.Contains(c.StateReason, smallSubnet) {
+	if c, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "late"}); c.State != lambda.Failed || c.StateReasonCode != lambda.ReasonSubnetFull || !strings.Contains(c.StateReason, smallSubnet) {
 		t.Errorf("late is %s, %s: %s", c.State, c.StateReasonCode, c.StateReason)
 	}
 	_, err = b.try(t, "late", nil)
 	refused(t, err, lambda.ResourceConflict, 409, "Failed")
 	_, err = b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: "shared", VpcConfig: &other})
 	must(t, err)
-	if err := b.WaitFunctionActive(within(t, 10*time.Second), "shared"); err == nil {
+	if err := b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "shared"}); err == nil {
 		t.Error("the update into a full subnet succeeded")
 	}
-	if c, _ := b.GetFunctionConfiguration("shared"); c.State != lambda.Active || c.LastUpdateStatus != lambda.UpdateFailed || c.LastUpdateStatusReasonCode != lambda.ReasonSubnetFull {
+	if c, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "shared"}); c.State != lambda.Active || c.LastUpdateStatus != lambda.UpdateFailed || c.LastUpdateStatusReasonCode != lambda.ReasonSubnetFull {
 		t.Errorf("shared is %s, its update %s: %s", c.State, c.LastUpdateStatus, c.LastUpdateStatusReasonCode)
 	}
 	b.invoke(t, "shared", nil) // with what it had
@@ -367,7 +367,7 @@ func TestHyperplaneENIsAreShared(t *testing.T) {
 	}
 	wg.Wait()
 	for _, name := range names {
-		must(t, b.WaitFunctionActive(within(t, 10*time.Second), name))
+		must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: name}))
 	}
 	b.create(t, lambda.CreateFunctionInput{FunctionName: "order", VpcConfig: vpcOf("blue", "sg-other", "sg-app", "sg-other")}) // the same set
 	enis := b.HyperplaneENIs()
@@ -387,7 +387,7 @@ func TestHyperplaneENIsAreShared(t *testing.T) {
 		t.Errorf("%d ENIs in blue and %d in green, want 3 and 1", n, m)
 	}
 	for i, name := range []string{"two", "one", "order"} {
-		must(t, b.DeleteFunction(name))
+		must(t, b.DeleteFunction(lambda.FunctionRef{Name: name}))
 		must(t, b.Settle())
 		if n := len(b.interfaces("blue", lambda.Shared)); n != 3 {
 			t.Errorf("%d ENIs when %d users are left, want 3", n, 3-i)
@@ -397,7 +397,7 @@ func TestHyperplaneENIsAreShared(t *testing.T) {
 		t.Errorf("whoami saw %q, want the ENI's address %s", a.Whoami, enis[0].ENI.Address)
 	}
 	for _, name := range []string{"three", "subnets", "subset", "green"} {
-		must(t, b.DeleteFunction(name))
+		must(t, b.DeleteFunction(lambda.FunctionRef{Name: name}))
 	}
 	must(t, b.Settle())
 	for _, customer := range []string{"blue", "green"} {
@@ -424,7 +424,7 @@ func TestUpdateFunctionCode(t *testing.T) {
 	in := bash(t, "handler() { REPLY='\"old\"'; }")
 	in.FunctionName = "f"
 	b.create(t, in)
-	before, _ := b.GetFunctionConfiguration("f")
+	before, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"})
 
 	// The old version was never fetched: it must still be there while it serves.
 	release := b.HoldENIs()
@@ -434,11 +434,11 @@ func TestUpdateFunctionCode(t *testing.T) {
 		t.Errorf("during the update: %s %s", out.FunctionError, out.Payload)
 	}
 	release()
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 	if out := b.invoke(t, "f", nil); string(out.Payload) != `"new"` {
 		t.Errorf("after the update: %s", out.Payload)
 	}
-	after, _ := b.GetFunctionConfiguration("f")
+	after, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"})
 	if after.CodeSha256 == before.CodeSha256 || after.LastModified.Before(before.LastModified) {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
@@ -449,11 +449,11 @@ func TestUpdateFunctionCode(t *testing.T) {
 	must(t, os.WriteFile(b.store+"/mine.zip", version("mine"), 0o644))
 	_, err = b.UpdateFunctionCode(t.Context(), lambda.UpdateFunctionCodeInput{FunctionName: "f", StoreKey: "mine.zip"})
 	must(t, err)
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 	if out := b.invoke(t, "f", nil); string(out.Payload) != `"mine"` {
 		t.Errorf("from the store: %s", out.Payload)
 	}
-	must(t, b.DeleteFunction("f"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "f"}))
 	must(t, b.Settle())
 	if _, err := os.Stat(b.store + "/mine.zip"); err != nil || len(stored(t, b)) != 0 {
 		t.Errorf("a function's end takes its own uploads and no other code: %v, %v", stored(t, b), err)
@@ -498,7 +498,7 @@ func TestMakeBeforeBreak(t *testing.T) {
 		vpc := vpcOf(tenant)
 		_, err := b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: "f", VpcConfig: &vpc, Mode: &mode})
 		must(t, err)
-		must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+		must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 		if a, _ := b.ask(t, "f", everything); a.Tenant != tenant {
 			t.Errorf("update %d: %s answers an event that came after it, want %s", i, a.Tenant, tenant)
 		}
@@ -535,12 +535,12 @@ func TestDeleteFunctionWhileItServes(t *testing.T) {
 		answered <- out
 	}()
 	nstest.Eventually(t, 5*time.Second, func() error {
-		if len(b.IdleEnvironments("f")) > 0 {
+		if len(b.IdleEnvironments(lambda.FunctionRef{Name: "f"})) > 0 {
 			return errors.New("the event was not taken")
 		}
 		return nil
 	})
-	must(t, b.DeleteFunction("f"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "f"}))
 	_, err := b.try(t, "f", nil)
 	refused(t, err, lambda.ResourceNotFound, 404)
 	if a := parse(t, <-answered); a.Tenant != "blue" {

@@ -47,7 +47,7 @@ func TestTraceOfEachEvent(t *testing.T) {
 		{caller + "0;Lineage=1:d0782663:0", "^" + caller + "0;Lineage=1:d0782663:0$"},
 		{caller + "1", "^Root=1-5759e988-bd862e3fe1be46a994272793;Parent=[0-9a-f]{16};Sampled=1;"},
 	} {
-		out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f, TraceHeader: c.sent, LogTail: true})
+		out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, TraceHeader: c.sent, LogTail: true})
 		must(t, err)
 		got := tell(t, out)
 		if !regexp.MustCompile(c.want).MatchString(got) || got != out.TraceHeader {
@@ -59,7 +59,7 @@ func TestTraceOfEachEvent(t *testing.T) {
 	}
 
 	const asynchronous = "Root=1-6736a5ff-25b8e80625995fc3195d1db8;Parent=1cd4b7ac54511616;Sampled=0;Lineage=1:01bc76f7:0"
-	out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f, TraceHeader: asynchronous, Type: lambda.EventInvocation})
+	out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, TraceHeader: asynchronous, Type: lambda.EventInvocation})
 	must(t, err)
 	if out.TraceHeader != asynchronous {
 		t.Errorf("the caller of an asynchronous event was told %q", out.TraceHeader)
@@ -116,7 +116,7 @@ done
 	})
 	const event, want = `{"text":"Hello"}`, `Echoing request: '{"text":"Hello"}'`
 	for range 2 { // cold and warm
-		out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f, Payload: []byte(event), LogTail: true})
+		out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Payload: []byte(event), LogTail: true})
 		must(t, err)
 		if string(out.Payload) != want || out.FunctionError != "" {
 			t.Errorf("%s %q, want %q\n%s", out.FunctionError, out.Payload, want, out.LogTail)

@@ -67,9 +67,9 @@ func (s *Service) Environments() (list []EnvironmentInfo) {
 	return list
 }
 
-// IdleEnvironments describes the environments of a function that wait for an event, ordered by age.
-func (s *Service) IdleEnvironments(name string) []EnvironmentInfo {
-	v, err := s.version(name)
+// IdleEnvironments describes the environments of a version that wait for an event, ordered by age.
+func (s *Service) IdleEnvironments(ref FunctionRef) []EnvironmentInfo {
+	v, err := s.version(ref)
 	if err != nil {
 		return nil
 	}

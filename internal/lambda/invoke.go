@@ -51,7 +51,7 @@ func (s *Service) Invoke(ctx context.Context, in InvokeInput) (InvokeOutput, err
 // invokable finds the version to invoke, if it can be invoked with this event at all. A function that is idle can be,
 // after a while.
 func (s *Service) invokable(in *InvokeInput, most int) (*version, error) {
-	v, err := s.version(in.FunctionName)
+	v, err := s.version(in.Function)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func checkEvent(in *InvokeInput, most int) error {
 	case len(in.Payload) == 0:
 		in.Payload = []byte("{}")
 	case !json.Valid(in.Payload):
-		return refuse(InvalidRequestContent, "Could not parse request body into json: the event for %s is no JSON", in.FunctionName)
+		return refuse(InvalidRequestContent, "Could not parse request body into json: the event for %s is no JSON", in.Function)
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func (s *Service) invoke(ctx context.Context, in InvokeInput, id string) (Invoke
 		return out, err
 	}
 	defer done()
-	v, err := s.version(in.FunctionName)
+	v, err := s.version(in.Function)
 	if err != nil {
 		return out, err
 	}
@@ -208,14 +208,15 @@ func (s *Service) give(e *environment, healthy bool) bool {
 	return true
 }
 
-// RetireIdle ends a function's idle environments, as Lambda does after a while.
+// RetireIdle ends the idle environments of a function's $LATEST, as Lambda does after a while.
 func (s *Service) RetireIdle(name string) {
-	v, err := s.version(name)
+	f, err := s.lookup(name)
 	if err != nil {
 		return
 	}
-	v.function.mu.Lock()
-	defer v.function.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := f.latest
 	for _, e := range v.idle {
 		s.retire(e)
 	}

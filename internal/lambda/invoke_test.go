@@ -80,21 +80,21 @@ func TestColdThenWarm(t *testing.T) {
 		if !out.Timeline.Cold() || again.Timeline.Cold() || warm.Instance != cold.Instance || warm.Invocation != 2 || again.Environment != out.Environment || out.RequestID == again.RequestID {
 			t.Errorf("%s: %+v after %+v, in %s after %s", mode, warm, cold, again.Environment, out.Environment)
 		}
-		env := b.IdleEnvironments(f)
+		env := b.IdleEnvironments(lambda.FunctionRef{Name: f})
 		if len(env) != 1 || env[0].ID != out.Environment || !strings.HasPrefix(cold.Whoami, "blue "+env[0].Address.String()+":") || env[0].Slot.IsValid() != (mode == lambda.Shared) {
 			t.Errorf("%s: environments %+v; whoami saw %s", mode, env, cold.Whoami)
 		}
 		// The phases explain the whole. On a busy machine some other process explains a run or two: the best counts.
 		least := 1.0
 		for range 10 {
-			out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f}) // without the log, which takes its time
+			out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}}) // without the log, which takes its time
 			must(t, err)
 			least = min(least, float64(out.Timeline.Other())/float64(out.Timeline.Total))
 		}
 		if share := float64(out.Timeline.Other()) / float64(out.Timeline.Total); least > 0.2 || share > 0.5 {
 			t.Errorf("%s: %.0f %% of a cold and %.0f %% of the best of ten warm starts is unexplained", mode, 100*share, 100*least)
 		}
-		fresh, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f, Fresh: true})
+		fresh, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Fresh: true})
 		must(t, err)
 		if a := parse(t, fresh); a.Instance == cold.Instance || !fresh.Timeline.Cold() {
 			t.Errorf("%s: a fresh environment answers %+v", mode, a)
@@ -133,7 +133,7 @@ func TestConcurrencyMakesEnvironments(t *testing.T) {
 		t.Errorf("%d events at once in %v met %d environments", n, took, len(served))
 	}
 	before := len(served)
-	if idle := len(b.IdleEnvironments(f)); idle != before {
+	if idle := len(b.IdleEnvironments(lambda.FunctionRef{Name: f})); idle != before {
 		t.Errorf("%d environments are idle, %d served", idle, before)
 	}
 	round(before)
@@ -291,17 +291,17 @@ func TestBadEvents(t *testing.T) {
 	b := newBed(t)
 	f := b.create(t, lambda.CreateFunctionInput{FunctionName: "f"})
 	for _, payload := range []string{"{", "nul", "{} {}", "\xff"} {
-		_, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f, Payload: []byte(payload)})
+		_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Payload: []byte(payload)})
 		refused(t, err, lambda.InvalidRequestContent, 400, f)
 	}
 	large := bytes.Repeat([]byte("x"), 6<<20+1)
 	large[0], large[len(large)-1] = '"', '"'
-	_, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f, Payload: large})
+	_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Payload: large})
 	refused(t, err, lambda.RequestTooLarge, 413, "6291457 byte payload is too large for the RequestResponse invocation type (limit 6291456 bytes)")
-	if n := len(b.IdleEnvironments(f)); n != 0 {
+	if n := len(b.IdleEnvironments(lambda.FunctionRef{Name: f})); n != 0 {
 		t.Errorf("events that were refused started %d environments", n)
 	}
-	out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f}) // no event is an empty one
+	out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}}) // no event is an empty one
 	must(t, err)
 	if a := parse(t, out); a.Invocation != 1 {
 		t.Errorf("%+v", a)
@@ -318,11 +318,11 @@ func TestCallerCancels(t *testing.T) {
 	why := errors.New("hung up")
 	done := make(chan error, 1)
 	go func() {
-		_, err := b.Invoke(ctx, lambda.InvokeInput{FunctionName: f, Payload: []byte(`{"do":"sleep:1h"}`)})
+		_, err := b.Invoke(ctx, lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Payload: []byte(`{"do":"sleep:1h"}`)})
 		done <- err
 	}()
 	nstest.Eventually(t, 5*time.Second, func() error {
-		if len(b.IdleEnvironments(f)) > 0 {
+		if len(b.IdleEnvironments(lambda.FunctionRef{Name: f})) > 0 {
 			return errors.New("the event was not taken")
 		}
 		return nil
@@ -341,7 +341,7 @@ func TestCallerCancels(t *testing.T) {
 
 	gone, cancel2 := context.WithCancelCause(t.Context()) // before a cold start
 	cancel2(why)
-	if _, err := b.Invoke(gone, lambda.InvokeInput{FunctionName: f, Fresh: true}); !errors.Is(err, why) {
+	if _, err := b.Invoke(gone, lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Fresh: true}); !errors.Is(err, why) {
 		t.Errorf("cold start for nobody: %v", err)
 	}
 	must(t, b.Settle())

@@ -278,7 +278,7 @@ func TestNoInternet(t *testing.T) {
 	b := newBed(t, func(c *lambda.Config) { c.Internet = nil })
 	_, err := b.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: "f", ZipFile: goFunction(t)})
 	must(t, err)
-	if err := b.WaitFunctionActive(within(t, 10*time.Second), "f"); err == nil || !strings.Contains(err.Error(), "has no internet") {
+	if err := b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}); err == nil || !strings.Contains(err.Error(), "has no internet") {
 		t.Errorf("%v", err)
 	}
 }

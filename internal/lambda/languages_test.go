@@ -49,7 +49,7 @@ func TestLanguages(t *testing.T) {
 						t.Errorf("%s: invocation %d: %s", mode, want, out.Payload)
 					}
 					from, err := netip.ParseAddrPort(strings.TrimPrefix(a.Whoami, "blue ")) // the test's server says its name first
-					if env := b.IdleEnvironments(f); err != nil || len(env) != 1 || from.Addr() != env[0].Address {
+					if env := b.IdleEnvironments(lambda.FunctionRef{Name: f}); err != nil || len(env) != 1 || from.Addr() != env[0].Address {
 						t.Errorf("%s: whoami saw %q; environments %v", mode, a.Whoami, env)
 					}
 				}

@@ -47,7 +47,7 @@ func TestLegacyReuse(t *testing.T) {
 	}
 	b.create(t, lambda.CreateFunctionInput{FunctionName: "other", VpcConfig: vpcOf("blue", "sg-other"), Mode: lambda.Legacy})
 	first, cold := b.ask(t, "f", everything)
-	was := b.IdleEnvironments("f")[0]
+	was := b.IdleEnvironments(lambda.FunctionRef{Name: "f"})[0]
 	b.RetireIdle("f")
 	must(t, b.Settle())
 	vpc := b.network.VPC("vpc-blue")
@@ -58,7 +58,7 @@ func TestLegacyReuse(t *testing.T) {
 		t.Error("an environment with other security groups took it")
 	}
 	second, out := b.ask(t, "g", everything)
-	now := b.IdleEnvironments("g")[0]
+	now := b.IdleEnvironments(lambda.FunctionRef{Name: "g"})[0]
 	if now.ENI != was.ENI || now.Address != was.Address || !strings.HasPrefix(second.Whoami, "blue "+was.Address.String()+":") {
 		t.Errorf("first %+v, then %+v, seen as %s", was, now, second.Whoami)
 	}
@@ -78,7 +78,7 @@ func TestLegacyReuse(t *testing.T) {
 		b.RetireIdle("g")
 		must(t, b.Settle())
 		b.ask(t, "g", everything)
-		if e := b.IdleEnvironments("g")[0]; e.ENI != was.ENI {
+		if e := b.IdleEnvironments(lambda.FunctionRef{Name: "g"})[0]; e.ENI != was.ENI {
 			t.Errorf("then %+v", e)
 		}
 	}
@@ -133,7 +133,7 @@ func TestLegacyShareByMemory(t *testing.T) {
 		t.Errorf("%d processes served 7 events", len(instances))
 	}
 	perENI := map[string]int{}
-	for _, e := range b.IdleEnvironments("f") {
+	for _, e := range b.IdleEnvironments(lambda.FunctionRef{Name: "f"}) {
 		perENI[e.ENI]++
 	}
 	if len(perENI) != 3 || len(b.interfaces("blue", lambda.Legacy)) != 3 {
@@ -179,7 +179,7 @@ func TestLegacyLodgersOutliveTheFirst(t *testing.T) {
 		}
 	}
 	nstest.Eventually(t, 5*time.Second, func() error {
-		if n := len(b.IdleEnvironments("f")); n > 2 {
+		if n := len(b.IdleEnvironments(lambda.FunctionRef{Name: "f"})); n > 2 {
 			return fmt.Errorf("%d environments", n)
 		}
 		return nil
@@ -213,7 +213,7 @@ func TestLegacyQuotas(t *testing.T) {
 			for range 2 {
 				b.fresh(t, "f", everything)
 			}
-			_, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "f", Fresh: true})
+			_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "f"}, Fresh: true})
 			refused(t, err, c.code, 502, c.words...)
 			must(t, b.Settle())
 			if n := len(b.interfaces("blue", lambda.Legacy)); n != 2 {

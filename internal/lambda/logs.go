@@ -103,11 +103,11 @@ func (l *functionLog) follow(n int) {
 // Logs is what a function's environments printed, with the lines that the lab adds: the end of what there is and, if
 // follow, what comes, until ctx or the function ends. A reader that is too slow loses lines, and is told how many.
 func (s *Service) Logs(ctx context.Context, name string, follow bool) (iter.Seq[LogLine], error) {
-	v, err := s.version(name)
+	f, err := s.lookup(name)
 	if err != nil {
 		return nil, err
 	}
-	log := v.function.log
+	log := f.log
 	return func(yield func(LogLine) bool) {
 		if follow {
 			log.follow(1)

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -31,101 +30,154 @@ func isRoleARN(s string) bool {
 		role != "" && strings.IndexFunc(role, func(r rune) bool { return !isWord(r) && !strings.ContainsRune("+=,.@-/", r) }) < 0
 }
 
+// FunctionRef names a function; with a qualifier, one version of it. It is what requests name functions by, once read: see
+// Service.Ref.
+type FunctionRef struct {
+	Name      string
+	Qualifier string // "$LATEST", the number of a version, or the name of an alias; empty: the function
+}
+
+// String is the name as requests have it, "my-function:1".
+func (r FunctionRef) String() string {
+	if r.Qualifier == "" {
+		return r.Name
+	}
+	return r.Name + ":" + r.Qualifier
+}
+
+// functionARN is a FunctionRef with what stands before it: nothing in a name, the account in a partial ARN, and all of it
+// in an ARN.
+type functionARN struct {
+	partition, region, account string
+	FunctionRef
+}
+
+// String is a name, a partial ARN or an ARN, by what of it there is.
+func (a functionARN) String() string {
+	switch {
+	case a.region != "":
+		return "arn:" + a.partition + ":lambda:" + a.region + ":" + a.account + ":function:" + a.FunctionRef.String()
+	case a.account != "":
+		return a.account + ":function:" + a.FunctionRef.String()
+	}
+	return a.FunctionRef.String()
+}
+
+// parseFunctionARN reads the three forms of a function's name, each with or without a qualifier. It goes by the number of
+// parts, since every part may read "function", too.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#lambda-Invoke-request-FunctionName
+func parseFunctionARN(s string) (a functionARN, ok bool) {
+	parts := strings.Split(s, ":")
+	switch n := len(parts); {
+	case n <= 2:
+		ok = true
+	case n <= 4 && parts[1] == "function":
+		a.account, parts = parts[0], parts[2:]
+		ok = isAccount(a.account)
+	case (n == 7 || n == 8) && parts[0] == "arn" && parts[2] == "lambda" && parts[5] == "function":
+		a.partition, a.region, a.account, parts = parts[1], parts[3], parts[4], parts[6:]
+		ok = isPartition(a.partition) && isRegion(a.region) && isAccount(a.account)
+	}
+	a.Name = parts[0]
+	if len(parts) == 2 {
+		a.Qualifier = parts[1]
+		ok = ok && isQualifier(a.Qualifier)
+	}
+	if !ok || !isFunctionName(a.Name) {
+		return functionARN{}, false
+	}
+	return a, true
+}
+
+func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
+
+func isPartition(s string) bool {
+	return strings.HasPrefix(s, "aws") && strings.IndexFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && r != '-' }) < 0
+}
+
+// isRegion is more lenient than AWS's pattern: a lab may call its Region as it likes.
+func isRegion(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !isWord(r) && r != '-' }) < 0
+}
+
+// isQualifier: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#lambda-Invoke-request-Qualifier
+func isQualifier(s string) bool {
+	return s == latestVersion || 1 <= len(s) && len(s) <= 128 && strings.IndexFunc(s, func(r rune) bool { return !isWord(r) && r != '-' }) < 0
+}
+
 // arn names a function, or with a qualifier a version of it.
 func (s *Service) arn(function, qualifier string) string {
-	arn := fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", s.Region, s.Account, function)
-	if qualifier != "" {
-		arn += ":" + qualifier
-	}
-	return arn
+	return functionARN{"aws", s.Region, s.Account, FunctionRef{function, qualifier}}.String()
 }
 
-// Qualify joins a name or ARN of a function with a qualifier that was given apart from it, as the API's Qualifier is.
-// Every method that takes a name takes one with a qualifier, unless it says otherwise.
-func Qualify(name, qualifier string) (string, error) {
-	if qualifier == "" {
-		return name, nil
+// Ref reads how a request names a function: by its name or ARN, with a qualifier in it or beside it. Functions of another
+// account or Region are refused as AWS does.
+func (s *Service) Ref(name, qualifier string) (FunctionRef, error) {
+	a, ok := parseFunctionARN(name)
+	switch {
+	case !ok:
+		return FunctionRef{}, refuse(ValidationException, "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", name, functionNamePattern)
+	case qualifier != "" && !isQualifier(qualifier):
+		return FunctionRef{}, refuse(ValidationException, "1 validation error detected: Value '%s' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", qualifier, qualifierPattern)
+	case a.account != "" && a.account != s.Account: // the lab has no resource-based policies, which could allow it
+		return FunctionRef{}, refuse(AccessDenied, "%s belongs to another account (this is %s), and no resource-based policy allows the action", a, s.Account)
+	case a.region != "" && a.region != s.Region:
+		return FunctionRef{}, refuse(ResourceNotFound, "Functions from '%s' are not reachable in this region ('%s')", a.region, s.Region)
+	case qualifier != "" && a.Qualifier != "" && a.Qualifier != qualifier:
+		return FunctionRef{}, refuse(InvalidParameterValue, "The derived qualifier from the function name does not match the specified qualifier.")
+	case qualifier != "":
+		a.Qualifier = qualifier
 	}
-	base, own := cutQualifier(name)
-	if own != "" && own != qualifier {
-		return "", refuse(InvalidParameterValue, "The derived qualifier from the function name does not match the specified qualifier.")
-	}
-	return base + ":" + qualifier, nil
+	return a.FunctionRef, nil
 }
 
-// cutQualifier takes the qualifier off "name:1", "account:function:name:1" or "arn:…:function:name:1".
-func cutQualifier(name string) (base, qualifier string) {
-	start := strings.LastIndex(name, "function:")
-	if start = max(start, 0); start > 0 {
-		start += len("function:")
+// The patterns of the API's model, as its refusals show them. What they let through besides, such as an ARN without an
+// account, names no function.
+const (
+	functionNamePattern = `(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?`
+	qualifierPattern    = `(|[a-zA-Z0-9$_-]+)`
+)
+
+// Function reads how a request names a function as a whole, where a version or alias would make no sense. $LATEST is
+// understood as the function.
+func (s *Service) Function(name string) (string, error) {
+	ref, err := s.Ref(name, "")
+	if err == nil && ref.Qualifier != "" && ref.Qualifier != latestVersion {
+		err = refuse(InvalidParameterValue, "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.")
 	}
-	if at := strings.IndexByte(name[start:], ':'); at >= 0 {
-		return name[:start+at], name[start+at+1:]
-	}
-	return name, ""
+	return ref.Name, err
 }
 
-// parse finds the function's name and the qualifier in what a request names. Another account's or Region's function is
-// none that is here.
-func (s *Service) parse(name string) (function, qualifier string, err error) {
-	if strings.IndexByte(name, ':') < 0 {
-		return name, "", nil
-	}
-	base, qualifier := cutQualifier(name)
-	switch parts := strings.Split(base, ":"); {
-	case len(parts) == 1:
-		return base, qualifier, nil
-	case len(parts) == 3 && parts[0] == s.Account && parts[1] == "function":
-		return parts[2], qualifier, nil
-	case len(parts) == 7 && base == s.arn(parts[6], ""):
-		return parts[6], qualifier, nil
-	}
-	return "", "", refuse(ResourceNotFound, "Function not found: %s", name)
-}
-
-// lookup finds a function by its name or ARN, which must have no qualifier but $LATEST.
+// lookup finds a function by its name.
 func (s *Service) lookup(name string) (*function, error) {
-	base, qualifier, err := s.parse(name)
-	if err != nil {
-		return nil, err
-	}
-	if qualifier != "" && qualifier != latestVersion {
-		return nil, refuse(InvalidParameterValue, "%s names a version; this can be done to the function as a whole only", name)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.functions[base]
+	f := s.functions[name]
 	if f == nil {
-		return nil, s.notFound(base, "")
+		return nil, s.notFound(FunctionRef{Name: name})
 	}
 	return f, nil
 }
 
-// version finds a version by the name or ARN of a function with a qualifier; without one it is $LATEST.
-func (s *Service) version(name string) (*version, error) {
-	base, qualifier, err := s.parse(name)
+// version finds a version; without a qualifier it is $LATEST.
+func (s *Service) version(ref FunctionRef) (*version, error) {
+	f, err := s.lookup(ref.Name)
 	if err != nil {
-		return nil, err
+		return nil, s.notFound(ref)
 	}
-	s.mu.Lock()
-	f := s.functions[base]
-	s.mu.Unlock()
-	if f == nil {
-		return nil, s.notFound(base, qualifier)
-	}
-	if qualifier == "" || qualifier == latestVersion {
+	if ref.Qualifier == "" || ref.Qualifier == latestVersion {
 		return f.latest, nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if number, err := strconv.Atoi(qualifier); err == nil {
-		if v := f.versions[number]; v != nil && v.name == qualifier {
+	if number, err := strconv.Atoi(ref.Qualifier); err == nil {
+		if v := f.versions[number]; v != nil && v.name == ref.Qualifier {
 			return v, nil
 		}
 	}
-	return nil, s.notFound(base, qualifier)
+	return nil, s.notFound(ref)
 }
 
-func (s *Service) notFound(function, qualifier string) error {
-	return refuse(ResourceNotFound, "Function not found: %s", s.arn(function, qualifier))
+func (s *Service) notFound(ref FunctionRef) error {
+	return refuse(ResourceNotFound, "Function not found: %s", s.arn(ref.Name, ref.Qualifier))
 }

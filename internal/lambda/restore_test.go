@@ -81,9 +81,9 @@ func TestRestore(t *testing.T) {
 	b.create(t, in)
 	_, err := b.PublishVersion(t.Context(), lambda.PublishVersionInput{FunctionName: "active"})
 	must(t, err)
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "active:1"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "active", Qualifier: "1"}))
 	must(t, b.PutFunctionConcurrency("active", 7))
-	must(t, b.DeleteFunction("deleted"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "deleted"}))
 	must(t, b.Settle())
 	for _, name := range []string{"active", "updated", "legacy"} {
 		b.invoke(t, name, nil)
@@ -115,7 +115,7 @@ func TestRestore(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"pending": "pending", "updated": "new"} {
-		must(t, b.WaitFunctionActive(within(t, 10*time.Second), name))
+		must(t, b.WaitFunctionActive(within(t, 10*time.Second), b.ref(t, name)))
 		if out := b.invoke(t, name, nil); string(out.Payload) != `"`+want+`"` {
 			t.Errorf("%s answers %s %s", name, out.FunctionError, out.Payload)
 		}
@@ -151,8 +151,8 @@ func TestRestore(t *testing.T) {
 		t.Errorf("%+v, %v", two, err)
 	}
 	for _, name := range names {
-		must(t, b.WaitFunctionActive(within(t, 10*time.Second), name))
-		must(t, b.DeleteFunction(name))
+		must(t, b.WaitFunctionActive(within(t, 10*time.Second), b.ref(t, name)))
+		must(t, b.DeleteFunction(b.ref(t, name)))
 	}
 	must(t, b.Settle())
 	if n := len(b.interfaces("blue", lambda.Shared)) + len(b.interfaces("green", lambda.Shared)); n != 0 {

@@ -127,7 +127,7 @@ func (v *version) goneLocked() bool { return v.deleted || v.function.deleted }
 func (s *Service) notReadyLocked(v *version) error {
 	switch f := v.function; {
 	case v.goneLocked():
-		return s.notFound(f.name, qualifierOf(v))
+		return s.notFound(FunctionRef{f.name, qualifierOf(v)})
 	case v.next != nil && v.next.config.LastUpdateStatus == UpdateInProgress:
 		return refuse(ResourceConflict, "The operation cannot be performed at this time. An update is in progress for resource: %s", v.config.FunctionARN)
 	}
@@ -238,8 +238,8 @@ func (f *function) all() []*version {
 
 // WaitFunctionActive returns when the function's creation or update has ended, with an error if it failed. It is what
 // the SDKs' waiters FunctionActiveV2 and FunctionUpdatedV2 do by polling.
-func (s *Service) WaitFunctionActive(ctx context.Context, name string) error {
-	v, err := s.version(name)
+func (s *Service) WaitFunctionActive(ctx context.Context, ref FunctionRef) error {
+	v, err := s.version(ref)
 	if err != nil {
 		return err
 	}
@@ -251,14 +251,14 @@ func (s *Service) WaitFunctionActive(ctx context.Context, name string) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	c, err := s.GetFunctionConfiguration(name)
+	c, err := s.GetFunctionConfiguration(ref)
 	switch {
 	case err != nil:
 		return err
 	case c.State == Failed:
-		return fmt.Errorf("function %s: %s: %s", name, c.StateReasonCode, c.StateReason)
+		return fmt.Errorf("function %s: %s: %s", ref, c.StateReasonCode, c.StateReason)
 	case c.LastUpdateStatus == UpdateFailed:
-		return fmt.Errorf("function %s: update: %s: %s", name, c.LastUpdateStatusReasonCode, c.LastUpdateStatusReason)
+		return fmt.Errorf("function %s: update: %s: %s", ref, c.LastUpdateStatusReasonCode, c.LastUpdateStatusReason)
 	}
 	return nil
 }

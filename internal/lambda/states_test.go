@@ -20,7 +20,7 @@ var errHungUp = errors.New("hung up")
 func (b *bed) eventually(t *testing.T, name string, state lambda.State, reason lambda.ReasonCode) {
 	t.Helper()
 	nstest.Eventually(t, 10*time.Second, func() error {
-		c, err := b.GetFunctionConfiguration(name)
+		c, err := b.GetFunctionConfiguration(lambda.FunctionRef{Name: name})
 		if err == nil && (c.State != state || c.StateReasonCode != reason) {
 			err = fmt.Errorf("%s is %s (%s), want %s (%s)", name, c.State, c.StateReasonCode, state, reason)
 		}
@@ -55,7 +55,7 @@ func TestIdleFunctionBecomesInactive(t *testing.T) {
 	_, err = b.try(t, "f", everything)
 	refused(t, err, lambda.ResourceConflict, 409, "Pending")
 	release()
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 	if a, _ := b.ask(t, "f", everything); a.Tenant != "blue" || a.Instance == first.Instance {
 		t.Errorf("%+v after %+v", a, first)
 	}
@@ -95,7 +95,7 @@ func TestFailedFunctionCanBeUpdated(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 11 {
 		wg.Go(func() {
-			if _, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: "legacy", Fresh: true}); err != nil {
+			if _, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "legacy"}, Fresh: true}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -111,11 +111,11 @@ func TestFailedFunctionCanBeUpdated(t *testing.T) {
 	large := vpcOf("blue")
 	_, err = b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: "f", VpcConfig: &large})
 	must(t, err)
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 	if a, _ := b.ask(t, "f", everything); a.Tenant != "blue" {
 		t.Errorf("%+v", a)
 	}
-	must(t, b.DeleteFunction("g"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "g"}))
 	must(t, b.Settle())
 	if kept := stored(t, b); len(kept) != 2 {
 		t.Errorf("the store keeps %v, want those of legacy and f", kept)
@@ -160,7 +160,7 @@ func TestReservedConcurrency(t *testing.T) {
 	if a := b.GetAccountSettings(); a.UnreservedConcurrentExecutions != 100 {
 		t.Errorf("%+v", a)
 	}
-	must(t, b.DeleteFunction(f))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: f}))
 	if a := b.GetAccountSettings(); a.UnreservedConcurrentExecutions != 1000 {
 		t.Errorf("%+v", a)
 	}

@@ -59,7 +59,7 @@ func (s *Service) retag(arn string, edit func(map[string]string) error) error {
 	before, gone := f.tags, f.deleted
 	f.mu.Unlock()
 	if gone {
-		return s.notFound(f.name, "")
+		return s.notFound(FunctionRef{Name: f.name})
 	}
 	tags := map[string]string{}
 	maps.Copy(tags, before)
@@ -85,14 +85,14 @@ func (s *Service) tagged(arn string) (*function, error) {
 	if !strings.HasPrefix(arn, "arn:") {
 		return nil, refuse(ValidationException, "1 validation error detected: Value '%s' at 'resource' failed to satisfy constraint: it must be the ARN of a function", arn)
 	}
-	_, qualifier, err := s.parse(arn)
+	ref, err := s.Ref(arn, "")
 	if err != nil {
 		return nil, err
 	}
-	if qualifier != "" {
+	if ref.Qualifier != "" {
 		return nil, refuse(InvalidParameterValue, "Tags on function aliases and versions are not supported. Please specify a function ARN.")
 	}
-	return s.lookup(arn)
+	return s.lookup(ref.Name)
 }
 
 func checkTags(tags map[string]string) error {

@@ -21,7 +21,7 @@ func TestTags(t *testing.T) {
 	refused(t, err, lambda.InvalidParameterValue, 400, "AWS:x")
 	in.Tags = map[string]string{"team": "a", "gone": "x"}
 	b.create(t, in)
-	made, err := b.GetFunctionConfiguration("f")
+	made, err := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"})
 	must(t, err)
 	f := made.FunctionARN
 
@@ -32,7 +32,7 @@ func TestTags(t *testing.T) {
 	if got, err := b.ListTags(f); err != nil || !maps.Equal(got, want) {
 		t.Errorf("tags %v, %v, want %v", got, err, want)
 	}
-	if d, err := b.GetFunction("f"); err != nil || !maps.Equal(d.Tags, want) || d.Configuration.RevisionID != made.RevisionID {
+	if d, err := b.GetFunction(lambda.FunctionRef{Name: "f"}); err != nil || !maps.Equal(d.Tags, want) || d.Configuration.RevisionID != made.RevisionID {
 		t.Errorf("%+v, %v", d, err)
 	}
 

@@ -39,7 +39,7 @@ func TestCodeGoesWithItsLastUser(t *testing.T) {
 	update := func(name string) {
 		_, err := b.UpdateFunctionCode(t.Context(), lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: two})
 		must(t, err)
-		must(t, b.WaitFunctionActive(within(t, 10*time.Second), name))
+		must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: name}))
 	}
 	update("f")
 	must(t, b.Settle())
@@ -49,7 +49,7 @@ func TestCodeGoesWithItsLastUser(t *testing.T) {
 	slow := make(chan lambda.InvokeOutput, 1)
 	go func() { slow <- b.invoke(t, "g", event{"do": "slow"}) }()
 	nstest.Eventually(t, 5*time.Second, func() error {
-		if len(b.IdleEnvironments("g")) > 0 {
+		if len(b.IdleEnvironments(lambda.FunctionRef{Name: "g"})) > 0 {
 			return fmt.Errorf("the event was not taken")
 		}
 		return nil
@@ -67,7 +67,7 @@ func TestCodeGoesWithItsLastUser(t *testing.T) {
 		t.Errorf("%d are there", n)
 	}
 	for _, name := range []string{"f", "g"} {
-		must(t, b.DeleteFunction(name))
+		must(t, b.DeleteFunction(lambda.FunctionRef{Name: name}))
 	}
 	must(t, b.Settle())
 	if left, _ := os.ReadDir(b.CodeDir); len(left) != 0 {
@@ -89,11 +89,13 @@ func TestUpdatesAreShownAtOnce(t *testing.T) {
 	}
 	see := func() (s shown, revision string) {
 		t.Helper()
-		f, err := b.GetFunction("f")
+		f, err := b.GetFunction(lambda.FunctionRef{Name: "f"})
 		must(t, err)
 		c := f.Configuration
 		for _, other := range []func() (lambda.FunctionConfiguration, error){
-			func() (lambda.FunctionConfiguration, error) { return b.GetFunctionConfiguration("f") },
+			func() (lambda.FunctionConfiguration, error) {
+				return b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"})
+			},
 			func() (lambda.FunctionConfiguration, error) { return b.ListFunctions()[0], nil },
 			func() (lambda.FunctionConfiguration, error) {
 				list, err := b.ListVersionsByFunction("f")
@@ -123,7 +125,7 @@ func TestUpdatesAreShownAtOnce(t *testing.T) {
 		t.Errorf("during the update: %+v at %s, want %+v at %s", got, r, want, revision)
 	}
 	b.crash(t, path, release) // what was promised is still shown, and done
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 	want.status = lambda.UpdateSuccessful
 	if got, r := see(); got != want || r != revision {
 		t.Errorf("after the update: %+v at %s, want %+v at %s", got, r, want, revision)
@@ -139,7 +141,7 @@ func TestUpdatesAreShownAtOnce(t *testing.T) {
 	}
 	must(t, b.network.VPC("vpc-green").RemoveSecurityGroup(t.Context(), "sg-other"))
 	release()
-	if err := b.WaitFunctionActive(within(t, 10*time.Second), "f"); err == nil || !strings.Contains(err.Error(), "InvalidSecurityGroup") {
+	if err := b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}); err == nil || !strings.Contains(err.Error(), "InvalidSecurityGroup") {
 		t.Errorf("without its group: %v", err)
 	}
 	served.status = lambda.UpdateFailed
@@ -156,7 +158,7 @@ func TestUpdatesAreShownAtOnce(t *testing.T) {
 		t.Errorf("new code: %+v, and it was %+v", got, served)
 	}
 	release()
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 	if out := b.invoke(t, "f", nil); string(out.Payload) != "2" {
 		t.Errorf("%s", out.Payload)
 	}
@@ -205,7 +207,7 @@ func TestNoInvocationFailsDuringUpdates(t *testing.T) {
 				_, err = b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: name, VpcConfig: &vpc, Mode: &mode})
 			}
 			must(t, err)
-			must(t, b.WaitFunctionActive(within(t, 10*time.Second), name))
+			must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: name}))
 		}
 	}
 	close(stop)

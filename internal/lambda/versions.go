@@ -134,7 +134,7 @@ func (s *Service) deleteVersion(v *version) error {
 	f.mu.Lock()
 	if f.versions[v.number] != v || v.goneLocked() {
 		f.mu.Unlock()
-		return s.notFound(f.name, v.name)
+		return s.notFound(FunctionRef{f.name, v.name})
 	}
 	delete(f.versions, v.number)
 	f.mu.Unlock()

@@ -29,13 +29,13 @@ func TestVersions(t *testing.T) {
 		return in
 	}
 	b.create(t, say("one"))
-	latest, err := b.GetFunctionConfiguration("f")
+	latest, err := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"})
 	must(t, err)
 	publish := func(in lambda.PublishVersionInput) (lambda.FunctionConfiguration, error) {
 		in.FunctionName = "f"
 		c, err := b.PublishVersion(t.Context(), in)
 		if err == nil {
-			must(t, b.WaitFunctionActive(within(t, 10*time.Second), c.FunctionARN))
+			must(t, b.WaitFunctionActive(within(t, 10*time.Second), b.ref(t, c.FunctionARN)))
 		}
 		return c, err
 	}
@@ -58,12 +58,12 @@ func TestVersions(t *testing.T) {
 	if two.Version != "2" || two.CodeSha256 == one.CodeSha256 {
 		t.Errorf("%+v", two)
 	}
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f:2"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f", Qualifier: "2"}))
 	green := vpcOf("green")
 	_, err = b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: "f", VpcConfig: &green})
 	must(t, err)
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
 
 	for name, want := range map[string]string{"f": "two $LATEST", "f:$LATEST": "two $LATEST", "f:1": "one 1", latest.FunctionARN + ":2": "two 2"} {
 		out := b.invoke(t, name, nil)
@@ -72,10 +72,10 @@ func TestVersions(t *testing.T) {
 		}
 	}
 	for name, network := range map[string]string{"f:1": "vpc-blue", "f:2": "vpc-blue", "f": "vpc-green"} {
-		if c, err := b.GetFunctionConfiguration(name); err != nil || c.VpcConfig.VpcID != network || c.State != lambda.Active {
+		if c, err := b.GetFunctionConfiguration(b.ref(t, name)); err != nil || c.VpcConfig.VpcID != network || c.State != lambda.Active {
 			t.Errorf("%s: %+v, %v", name, c, err)
 		}
-		if n := len(b.IdleEnvironments(name)); n < 1 {
+		if n := len(b.IdleEnvironments(b.ref(t, name))); n < 1 {
 			t.Errorf("%s has no environment", name)
 		}
 	}
@@ -90,13 +90,13 @@ func TestVersions(t *testing.T) {
 		_, err := b.try(t, name, nil)
 		refused(t, err, lambda.ResourceNotFound, 404, "function:"+name)
 	}
-	refused(t, b.DeleteFunction("f:$LATEST"), lambda.InvalidParameterValue, 400, "$LATEST version cannot be deleted")
-	must(t, b.DeleteFunction("f:2"))
-	refused(t, b.DeleteFunction("f:2"), lambda.ResourceNotFound, 404, "f:2")
+	refused(t, b.DeleteFunction(lambda.FunctionRef{Name: "f", Qualifier: "$LATEST"}), lambda.InvalidParameterValue, 400, "$LATEST version cannot be deleted")
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "f", Qualifier: "2"}))
+	refused(t, b.DeleteFunction(lambda.FunctionRef{Name: "f", Qualifier: "2"}), lambda.ResourceNotFound, 404, "f:2")
 	if three, err := publish(lambda.PublishVersionInput{}); err != nil || three.Version != "3" {
 		t.Errorf("after the deletion of 2: %+v, %v", three, err)
 	}
-	must(t, b.DeleteFunction("f:1"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "f", Qualifier: "1"}))
 	must(t, b.Settle())
 	if n := len(b.interfaces("blue", lambda.Shared)); n != 0 {
 		t.Errorf("blue has %d ENIs that no version uses", n)
@@ -104,7 +104,7 @@ func TestVersions(t *testing.T) {
 	if kept := stored(t, b); len(kept) != 1 {
 		t.Errorf("the store keeps %v, want the one archive of $LATEST and 3", kept)
 	}
-	must(t, b.DeleteFunction("f"))
+	must(t, b.DeleteFunction(lambda.FunctionRef{Name: "f"}))
 	must(t, b.Settle())
 	if kept := stored(t, b); len(kept) != 0 || len(b.Environments()) != 0 {
 		t.Errorf("left: %v, %+v", kept, b.Environments())
@@ -134,16 +134,16 @@ func TestCreateFunctionPublishes(t *testing.T) {
 	if c.Version != "1" || c.State != lambda.Pending || c.Role != in.Role || c.Runtime != "provided.al2023" || c.PackageType != "Zip" || c.EphemeralStorage != 512 || c.RevisionID == "" {
 		t.Errorf("%+v", c)
 	}
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f:1"))
-	d, err := b.GetFunction("f")
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f", Qualifier: "1"}))
+	d, err := b.GetFunction(lambda.FunctionRef{Name: "f"})
 	must(t, err)
 	if d.Configuration.Version != "$LATEST" || d.Tags["team"] != "net" || !d.Uploaded || d.ReservedConcurrency != nil {
 		t.Errorf("%+v", d)
 	}
-	must(t, b.WaitFunctionActive(within(t, 10*time.Second), "f"))
-	before, _ := b.GetFunctionConfiguration("f")
+	must(t, b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "f"}))
+	before, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"})
 	dry, err := b.UpdateFunctionCode(t.Context(), lambda.UpdateFunctionCodeInput{FunctionName: "f", ZipFile: goFunction(t), DryRun: true})
-	if after, _ := b.GetFunctionConfiguration("f"); err != nil || dry.CodeSha256 == before.CodeSha256 || after.CodeSha256 != before.CodeSha256 || len(stored(t, b)) != 1 {
+	if after, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "f"}); err != nil || dry.CodeSha256 == before.CodeSha256 || after.CodeSha256 != before.CodeSha256 || len(stored(t, b)) != 1 {
 		t.Errorf("a dry run answers %+v, %v and leaves %+v, %v", dry, err, after, stored(t, b))
 	}
 	_, err = b.UpdateFunctionCode(t.Context(), lambda.UpdateFunctionCodeInput{FunctionName: "f", ZipFile: goFunction(t), RevisionID: "stale"})

@@ -53,7 +53,7 @@ func Run(ctx context.Context, target Target, o Options) (Report, error) {
 	}
 	report := r.report(steps)
 	for f := range o.Functions {
-		if err := target.Lambda.DeleteFunction(name(f)); err != nil {
+		if err := target.Lambda.DeleteFunction(lambda.FunctionRef{Name: name(f)}); err != nil {
 			return Report{}, err
 		}
 	}
@@ -86,7 +86,7 @@ func (r *rollout) prepare(ctx context.Context) error {
 		if _, err := r.Lambda.CreateFunction(ctx, in); err != nil {
 			return err
 		}
-		if err := r.Lambda.WaitFunctionActive(ctx, name(f)); err != nil {
+		if err := r.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: name(f)}); err != nil {
 			return err
 		}
 	}
@@ -147,7 +147,7 @@ func (r *rollout) move(ctx context.Context, function int) error {
 	if _, err := r.Lambda.UpdateFunctionConfiguration(ctx, in); err != nil {
 		return err
 	}
-	return r.Lambda.WaitFunctionActive(ctx, name(function))
+	return r.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: name(function)})
 }
 
 // mostWaiting bounds what a machine is burdened with that does not keep up: each of them may be an environment.
@@ -210,7 +210,7 @@ func (r *rollout) call(ctx context.Context, q request) {
 }
 
 func (r *rollout) invoke(ctx context.Context, q request) (lambda.InvokeOutput, error) {
-	out, err := r.Lambda.Invoke(ctx, lambda.InvokeInput{FunctionName: name(q.function), Payload: r.Payload, Fresh: q.fresh})
+	out, err := r.Lambda.Invoke(ctx, lambda.InvokeInput{Function: lambda.FunctionRef{Name: name(q.function)}, Payload: r.Payload, Fresh: q.fresh})
 	if err == nil && out.FunctionError != "" {
 		err = errors.New(string(out.Payload))
 	}

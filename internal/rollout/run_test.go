@@ -208,7 +208,7 @@ func TestRunFails(t *testing.T) {
 		t.Errorf("canceled: %v", err)
 	}
 	for f := range o.Functions {
-		must(t, goal.Lambda.DeleteFunction(name(f)))
+		must(t, goal.Lambda.DeleteFunction(lambda.FunctionRef{Name: name(f)}))
 	}
 	goal.Payload = []byte(`{"do":"dance"}`)
 	if _, err := Run(t.Context(), goal, o); err == nil || !strings.Contains(err.Error(), "invoke rollout-0: ") || !strings.Contains(err.Error(), "dance") {
