@@ -78,7 +78,7 @@ func (b *bed) behave(t *testing.T, runtime, handler string, list []behaviour) {
 			}
 			in.ZipFile = zipOf(entries...)
 			f := b.create(t, in)
-			out, err := b.Invoke(t.Context(), lambda.InvokeInput{FunctionName: f, Payload: []byte(cmp.Or(c.event, "{}")), LogTail: true})
+			out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Payload: []byte(cmp.Or(c.event, "{}")), LogTail: true})
 			must(t, err)
 			log := b.printed(t, f)
 			if c.kind == "" {
