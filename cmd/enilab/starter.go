@@ -21,11 +21,12 @@ import (
 type starter struct {
 	streams
 	place    labs.Place
-	address  netip.AddrPort               // of the AWS API
-	chosen   bool                         // the address was asked for
-	settings *daemon.Settings             // nil: those that the lab has
-	overlay  func(*daemon.Settings) error // puts what flags say over either
-	fresh    bool                         // there is nothing of the lab yet
+	address  netip.AddrPort                              // of the AWS API
+	chosen   bool                                        // the address was asked for
+	settings *daemon.Settings                            // nil: those that the lab has
+	overlay  func(*daemon.Settings) error                // puts what flags say over either
+	consent  func(*daemon.Client, daemon.Settings) error // asks a daemon whether the topology can be had with other settings; nil: there is none
+	fresh    bool                                        // there is nothing of the lab yet
 	dryRun   bool
 	debug    bool
 }
@@ -137,7 +138,15 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 		return false, nil
 	case fixed:
 		return false, fmt.Errorf("lab %s: %s cannot change while it is up; 'enilab down --name %s' first", s.place.Name, difference, s.place.Name)
-	case s.dryRun:
+	}
+	client := daemon.NewClient(s.place.Name, s.place.Socket())
+	defer client.Close()
+	if s.consent != nil {
+		if err := s.consent(client, wanted); err != nil { // what is refused is not to cost the lab its daemon
+			return false, err
+		}
+	}
+	if s.dryRun {
 		fmt.Fprintf(s.out, "would change settings: %s\n", difference)
 		return false, nil
 	}
@@ -154,8 +163,6 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restart)
 	defer cancel()
 	fmt.Fprintf(s.out, "changed settings: %s; the control plane starts again\n", difference)
-	client := daemon.NewClient(s.place.Name, s.place.Socket())
-	defer client.Close()
 	if err := client.Leave(ctx); err != nil {
 		return false, err
 	}

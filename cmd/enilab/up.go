@@ -83,11 +83,20 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 			return &exitError{exitUsage, err}
 		}
 	}
-	if f.dryRun && !place.Exists() {
-		return s.dryRunOfNothing(d)
-	}
 	if err := outsideRun(d, place); err != nil {
 		return err
+	}
+	if !place.Exists() {
+		plan, err := f.planFromNothing(d)
+		if err != nil {
+			return err
+		}
+		if f.dryRun {
+			for _, line := range plan {
+				fmt.Fprintln(s.out, line)
+			}
+			return nil
+		}
 	}
 	lock, err := place.Lock("up")
 	if err != nil {
@@ -109,6 +118,13 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 		}
 		daemons.settings = &settings
 	}
+	if d != nil {
+		daemons.consent = func(client *daemon.Client, settings daemon.Settings) error {
+			request := d.request(true)
+			request.Settings = &settings
+			return told(client.Apply(ctx, request, func(daemon.Applied) {}))
+		}
+	}
 	started, err := daemons.ensure(ctx)
 	if err != nil {
 		return err
@@ -120,7 +136,7 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	}()
 	client := daemon.NewClient(place.Name, place.Socket())
 	defer client.Close()
-	if err := s.apply(ctx, client, d, f.dryRun); err != nil {
+	if err := s.apply(ctx, client, d, daemons.settings, f.dryRun); err != nil {
 		return err
 	}
 	info, err := client.Info(ctx)
@@ -178,42 +194,53 @@ func (f *upFlags) check(d *declared) (address netip.AddrPort, err error) {
 	return address, nil
 }
 
-// dryRunOfNothing says what building a lab anew would make.
-func (s streams) dryRunOfNothing(d *declared) error {
+// planFromNothing says what building a lab anew would make, and refuses what it could not.
+func (f *upFlags) planFromNothing(d *declared) (lines []string, err error) {
 	if d == nil {
-		fmt.Fprintln(s.out, "would make an empty lab")
-		return nil
+		return []string{"would make an empty lab"}, nil
 	}
-	changes, err := daemon.PlanFromNothing(d.Topology)
+	settings, err := f.settings(d)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	changes, err := daemon.FromNothing(d.request(true), settings)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
 	}
 	for _, c := range changes {
-		s.sayChange(c, true)
+		lines = append(lines, changeLine(c, true))
 	}
-	return nil
+	return lines, nil
 }
 
-// apply has the daemon make the lab what the topology says.
-func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, dryRun bool) error {
+// request asks for the lab to be as the topology says.
+func (d *declared) request(dryRun bool) daemon.ApplyRequest {
+	return daemon.ApplyRequest{File: d.file, Dir: d.dir, Topology: d.text, Store: d.Store, DryRun: dryRun}
+}
+
+// apply has the daemon make the lab what the topology says. In a dry run the settings, if there are any, are those that the lab
+// would have.
+func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, settings *daemon.Settings, dryRun bool) error {
 	if d == nil {
 		return nil
 	}
 	n := 0
 	var failed []string
-	err := client.Apply(ctx, daemon.ApplyRequest{File: d.file, Dir: d.dir, Topology: d.text, Store: d.Store, DryRun: dryRun}, func(a daemon.Applied) {
+	request := d.request(dryRun)
+	request.Settings = settings
+	err := client.Apply(ctx, request, func(a daemon.Applied) {
 		n++
 		if a.Error != "" {
 			failed = append(failed, fmt.Sprintf("%s %s %s: %s", a.Change.Action, a.Change.Kind, a.Change.Name, a.Error))
 			return
 		}
-		s.sayChange(*a.Change, dryRun)
+		fmt.Fprintln(s.out, changeLine(*a.Change, dryRun))
 	})
 	if err != nil {
 		return told(err)
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%d of %d changes failed:\n  %s", len(failed), n, strings.Join(failed, "\n  "))
+		return fmt.Errorf("%d of %d changes were not made; 'enilab up' tries them again:\n  %s", len(failed), n, strings.Join(failed, "\n  "))
 	}
 	if n == 0 {
 		fmt.Fprintln(s.out, "The lab is as the topology says.")
@@ -221,7 +248,7 @@ func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, 
 	return nil
 }
 
-func (s streams) sayChange(c daemon.Change, dryRun bool) {
+func changeLine(c daemon.Change, dryRun bool) string {
 	verb := map[daemon.Action]string{daemon.Create: "created", daemon.Update: "changed", daemon.Delete: "deleted"}[c.Action]
 	if dryRun {
 		verb = "would " + string(c.Action)
@@ -230,7 +257,7 @@ func (s streams) sayChange(c daemon.Change, dryRun bool) {
 	if c.Detail != "" {
 		line += ": " + c.Detail
 	}
-	fmt.Fprintln(s.out, line)
+	return line
 }
 
 // saySummary tells what there is now and how to use it.

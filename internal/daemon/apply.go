@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,58 +40,146 @@ func (d *Daemon) makers() map[string]maker {
 		"subnet":         {d.subnets, d.createSubnet, d.fixed, d.deleteSubnet, 4, nil},
 		"security-group": {d.groups, d.createGroup, d.changeGroup, d.deleteGroup, 1, d.freeGroups},
 		"role":           {d.roles, d.createRole, d.changeRole, d.deleteRole, 4, nil},
-		"resource":       {d.servers, d.createResource, d.changeResource, d.deleteResource, 8, nil},
-		"function":       {d.functions, d.createFunction, d.changeFunction, d.deleteFunction, 16, nil},
+		"resource":       {d.servers, d.createResource, d.changeResource, d.deleteResource, 8, d.freeAddresses},
+		"function":       {d.functions, d.createFunction, d.changeFunction, d.deleteFunction, 16, d.freeConcurrency},
 	}
 }
 
 // usageError is the topology's fault.
 type usageError struct{ error }
 
-// apply makes the lab as a topology says. It reports every step, goes on after one that failed, and says at the end how
-// many did.
-func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied)) error {
-	d.applying.Lock()
-	defer d.applying.Unlock()
-	t, err := topology.ParseIn(d.settings.Region, filepath.Join(in.Dir, filepath.Base(in.File)), in.Topology)
+// proposal is a plan that nothing is known to stand in the way of.
+type proposal struct {
+	is, should []object
+	declared   map[string]declaration
+	steps      []step
+}
+
+// propose finds out what it takes to make the lab as a topology says, and refuses, before anything is made, what cannot be
+// made.
+func (d *Daemon) propose(in ApplyRequest) (p proposal, err error) {
+	t, err := in.parse(d.settings.Region)
 	if err != nil {
-		return usageError{err}
+		return p, err
+	}
+	if p.should, err = in.objects(t, d.Whoami); err != nil {
+		return p, err
+	}
+	if p.is, err = d.look(); err != nil {
+		return p, err
+	}
+	if p.declared, err = d.declared.All(); err != nil {
+		return p, err
+	}
+	p.steps = plan(p.is, p.should, p.declared)
+	c, err := d.circumstances(in)
+	if err != nil {
+		return p, err
+	}
+	return p, in.refusal(objections(t, p.is, p.should, p.declared, p.steps, c))
+}
+
+// FromNothing lists what a topology makes in a lab that is not there yet, or refuses it as that lab would.
+func FromNothing(in ApplyRequest, s Settings) ([]Change, error) {
+	s.Region = cmp.Or(s.Region, DefaultRegion)
+	t, err := in.parse(s.Region)
+	if err != nil {
+		return nil, err
+	}
+	should, err := in.objects(t, nil)
+	if err != nil {
+		return nil, err
+	}
+	steps := plan(nil, should, nil)
+	if err := in.refusal(objections(t, nil, should, nil, steps, circumstances{settings: s})); err != nil {
+		return nil, err
+	}
+	var list []Change
+	for _, s := range steps {
+		list = append(list, s.Change)
+	}
+	return list, nil
+}
+
+// parse reads the request's topology for a lab of a Region.
+func (in ApplyRequest) parse(region string) (*topology.Topology, error) {
+	t, err := topology.ParseIn(region, filepath.Join(in.Dir, filepath.Base(in.File)), in.Topology)
+	if err != nil {
+		return nil, in.refusal(err)
 	}
 	if t.Store == "" {
 		t.Store = in.Store
 	}
-	if err := t.CheckFiles(); err != nil {
-		return usageError{err}
-	}
+	return t, in.refusal(t.CheckFiles())
+}
+
+func (in ApplyRequest) objects(t *topology.Topology, whoami []string) ([]object, error) {
 	found := codes{store: sandbox.Store{Dir: t.Store}}
-	should, err := objectsOf(t, d.Whoami, found.of)
-	if err != nil {
-		return usageError{err}
+	list, err := objectsOf(t, whoami, found.of)
+	return list, in.refusal(err)
+}
+
+// refusal is what is wrong with the request's topology, which it calls as the user does.
+func (in ApplyRequest) refusal(err error) error {
+	if err == nil {
+		return nil
 	}
-	is, err := d.look()
+	if errs := (topology.Errors)(nil); errors.As(err, &errs) {
+		for i := range errs {
+			errs[i].File = in.File
+		}
+	}
+	return usageError{err}
+}
+
+// circumstances looks at what the plan has to reckon with.
+func (d *Daemon) circumstances(in ApplyRequest) (c circumstances, err error) {
+	c = circumstances{settings: d.settings, whoami: d.Whoami, servers: map[string]string{}, versions: map[string][]lambda.FunctionConfiguration{}, trusts: d.iam.RoleExists}
+	if in.Settings != nil {
+		c.settings = *in.Settings
+		c.settings.Region = d.settings.Region // it keeps that
+	}
+	page, err := d.ec2.DescribeNetworkInterfaces(ec2.Query{})
+	if err != nil {
+		return c, err
+	}
+	c.interfaces = page.Items
+	for _, r := range d.lab.Network.Resources() {
+		c.servers[r.Interface.ID] = r.VPC + "/" + r.Name
+	}
+	for _, f := range d.lab.Lambda.ListFunctions() {
+		versions, err := d.lab.Lambda.ListVersionsByFunction(f.FunctionName)
+		if err == nil && len(versions) > 1 { // the first is what the function is
+			c.versions[f.FunctionName] = versions[1:]
+		}
+	}
+	return c, nil
+}
+
+// apply makes the lab as a topology says, if that can be done. It reports every step. One that fails all the same does not
+// keep it from making what does not hang on that; what is asked for stays declared, and the next apply goes on from there.
+func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied)) error {
+	d.applying.Lock()
+	defer d.applying.Unlock()
+	p, err := d.propose(in)
 	if err != nil {
 		return err
 	}
-	declared, err := d.declared.All()
-	if err != nil {
-		return err
-	}
-	steps := plan(is, should, declared)
 	if in.DryRun {
-		for _, s := range steps {
+		for _, s := range p.steps {
 			report(Applied{Change: &s.Change})
 		}
 		return nil
 	}
-	if err := d.declare(is, should, declared); err != nil {
+	if err := d.declare(p.is, p.should, p.declared); err != nil {
 		return err
 	}
-	if len(steps) > 0 {
-		d.events.Publish(events.Event{Type: events.LabChanged, Name: d.Name, Reason: fmt.Sprintf("%d changes from %s", len(steps), in.File)})
+	if len(p.steps) > 0 {
+		d.events.Publish(events.Event{Type: events.LabChanged, Name: d.Name, Reason: fmt.Sprintf("%d changes from %s", len(p.steps), in.File)})
 	}
 	stepped := map[string]bool{}
-	err = d.do(ctx, steps, func(s step, err error) {
-		stepped[s.Kind+" "+s.Name] = true
+	err = d.do(ctx, p.steps, func(s step, err error) {
+		stepped[s.key()] = true
 		a := Applied{Change: &s.Change}
 		if err != nil {
 			a.Error = err.Error()
@@ -100,7 +190,7 @@ func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied
 		return err
 	}
 	// What a former `up` has asked for may still be on its way.
-	for _, o := range should {
+	for _, o := range p.should {
 		if o.Kind != "function" || stepped[o.key()] {
 			continue
 		}
@@ -238,8 +328,10 @@ func (d *Daemon) make(ctx context.Context, m maker, s step) error {
 }
 
 // fixed is the change of what cannot change.
-func (d *Daemon) fixed(_ context.Context, from, to object) error {
-	return fmt.Errorf("%s: a %s cannot change; give the new one another name, and the old one goes", changes(from.Spec, to.Spec), from.Kind)
+func (d *Daemon) fixed(_ context.Context, from, to object) error { return cannotChange(from, to) }
+
+func cannotChange(from, to object) error {
+	return fmt.Errorf("%s: a %s cannot change; give the new one another name, and the old one goes", changes(from.Spec, to.Spec), strings.ReplaceAll(from.Kind, "-", " "))
 }
 
 func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

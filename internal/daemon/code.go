@@ -23,7 +23,7 @@ type code struct {
 	zip []byte
 }
 
-// codes finds code, each archive once: a thousand functions may have the same.
+// codes finds code and checks it, each archive once: a thousand functions may have the same.
 type codes struct {
 	store sandbox.Store
 	found map[topology.Code]code
@@ -43,9 +43,15 @@ func (c *codes) of(t topology.Code) (found code, err error) {
 			return found, err
 		}
 		defer file.Close() //nolint:errcheck // only read from
+		if err := sandbox.CheckArchive(file, file.Size, sandbox.ArchiveLimits{}); err != nil {
+			return found, err
+		}
 		found = code{sha: file.CodeSha256(), key: t.Key}
 	} else {
 		if found.zip, err = archive(t.Path); err != nil {
+			return found, err
+		}
+		if err := sandbox.CheckArchive(bytes.NewReader(found.zip), int64(len(found.zip)), sandbox.ArchiveLimits{}); err != nil {
 			return found, err
 		}
 		sum := sha256.Sum256(found.zip)

@@ -71,8 +71,10 @@ type functionSpec struct {
 	code code
 }
 
-// objectsOf lists everything that a topology declares. codeOf finds a function's code.
-func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Code) (code, error)) (list []object, err error) {
+// objectsOf lists everything that a topology declares. codeOf finds a function's code; what it says is wrong with that has its
+// place in the topology.
+func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Code) (code, error)) (list []object, _ error) {
+	var errs topology.Errors
 	add := func(kind, name string, spec any) { list = append(list, object{kind, name, spec}) }
 	for i, v := range t.Network(whoami).VPCs {
 		add("vpc", v.ID, vpcSpec{v.CIDR})
@@ -109,13 +111,15 @@ func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Code)
 		if f.VPC != nil {
 			spec.Subnets, spec.SecurityGroups = sorted(f.VPC.Subnets), sorted(f.VPC.SecurityGroups)
 		}
+		var err error
 		if spec.code, err = codeOf(f.Code); err != nil {
-			return nil, fmt.Errorf("function %s: %w", f.Name, err)
+			errs = append(errs, t.ErrorAt("functions."+f.Name+".code", "function %s: code: %v", f.Name, err))
+			continue
 		}
 		spec.Code = spec.code.sha
 		add("function", f.Name, spec)
 	}
-	return list, nil
+	return list, errs.OrNil()
 }
 
 // managedPolicy is what the ARNs of the policies for Lambda begin with.
@@ -170,17 +174,4 @@ func sorted(list []string) []string {
 	s := append([]string{}, list...)
 	slices.Sort(s)
 	return s
-}
-
-// PlanFromNothing lists what a topology makes where there is nothing yet.
-func PlanFromNothing(t *topology.Topology) ([]Change, error) {
-	should, err := objectsOf(t, nil, func(topology.Code) (code, error) { return code{}, nil })
-	if err != nil {
-		return nil, err
-	}
-	var list []Change
-	for _, s := range plan(nil, should, nil) {
-		list = append(list, s.Change)
-	}
-	return list, nil
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"enilab/internal/lambda"
@@ -25,24 +26,46 @@ func (d *Daemon) functions() (list []object, err error) {
 	return list, nil
 }
 
-func (d *Daemon) createFunction(ctx context.Context, o object) error {
+// createInput is what a topology asks of Lambda for a function.
+func createInput(o object) (lambda.CreateFunctionInput, error) {
 	s := o.Spec.(functionSpec)
 	timeout, err := time.ParseDuration(s.Timeout)
-	if err != nil {
-		return err
-	}
-	_, err = d.lab.Lambda.CreateFunction(ctx, lambda.CreateFunctionInput{
+	return lambda.CreateFunctionInput{
 		FunctionName: o.Name, ZipFile: s.code.zip, StoreKey: s.code.key, Role: s.Role, Runtime: s.Runtime, Handler: s.Handler,
 		Environment: s.Environment, MemorySize: s.Memory, Timeout: timeout, Mode: s.Mode,
 		VpcConfig: lambda.VpcConfig{SubnetIDs: s.Subnets, SecurityGroupIDs: s.SecurityGroups},
-	})
+	}, err
+}
+
+func (d *Daemon) createFunction(ctx context.Context, o object) error {
+	in, err := createInput(o)
 	if err != nil {
 		return err
 	}
-	if err := d.reserve(o.Name, s.Concurrency); err != nil {
+	if _, err = d.lab.Lambda.CreateFunction(ctx, in); err != nil {
+		return err
+	}
+	if err := d.reserve(o.Name, o.Spec.(functionSpec).Concurrency); err != nil {
 		return err
 	}
 	return d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: o.Name})
+}
+
+// freeConcurrency has those that are to reserve less do so before others reserve more.
+func (d *Daemon) freeConcurrency(_ context.Context, steps []step) map[string]error {
+	failed := map[string]error{}
+	for _, s := range steps {
+		if s.Action != Update {
+			continue
+		}
+		old, now := s.from.Spec.(functionSpec).Concurrency, s.to.Spec.(functionSpec).Concurrency
+		if old != nil && (now == nil || *now < *old) {
+			if err := d.reserve(s.Name, now); err != nil {
+				failed[s.Name] = err
+			}
+		}
+	}
+	return failed
 }
 
 func (d *Daemon) reserve(function string, n *int) error {
@@ -70,8 +93,10 @@ func (d *Daemon) changeFunction(ctx context.Context, from, to object) error {
 			return err
 		}
 	}
-	if err := d.reserve(to.Name, s.Concurrency); err != nil {
-		return err
+	if !reflect.DeepEqual(old.Concurrency, s.Concurrency) {
+		if err := d.reserve(to.Name, s.Concurrency); err != nil {
+			return err
+		}
 	}
 	old.Code, old.Concurrency = s.Code, s.Concurrency
 	if changes(old, s) == "" {

@@ -109,9 +109,16 @@ func (d *Daemon) changeGroup(ctx context.Context, from, to object) error {
 	return d.ec2.SetSecurityGroupRules(ctx, to.Name, permissions(s.rules.Ingress), permissions(egress))
 }
 
+// permissions are rules as EC2 takes them, each once.
 func permissions(rules []netlab.Rule) []ec2.IPPermission {
 	list := make([]ec2.IPPermission, 0, len(rules))
+	seen := map[string]bool{}
 	for _, r := range rules {
+		text := ruleTexts([]netlab.Rule{r})[0]
+		if seen[text] {
+			continue
+		}
+		seen[text] = true
 		p := ec2.IPPermission{IPProtocol: r.Protocol}
 		if r.Protocol == "tcp" || r.Protocol == "udp" {
 			from, to := int(r.FromPort), int(cmp.Or(r.ToPort, r.FromPort))

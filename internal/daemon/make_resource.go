@@ -29,6 +29,23 @@ func (d *Daemon) createResource(ctx context.Context, o object) error {
 	return d.resources.add(ctx, recordOf(o))
 }
 
+// freeAddresses ends the servers that are to have another address, so that each finds its own free.
+func (d *Daemon) freeAddresses(_ context.Context, steps []step) map[string]error {
+	failed := map[string]error{}
+	for _, s := range steps {
+		if s.Action != Update {
+			continue
+		}
+		old, now := s.from.Spec.(resourceSpec), s.to.Spec.(resourceSpec)
+		if old.Subnet != now.Subnet || old.Address != now.Address {
+			if err := d.resources.stop(old.VPC, old.spec.Name); err != nil {
+				failed[s.Name] = err
+			}
+		}
+	}
+	return failed
+}
+
 func (d *Daemon) changeResource(ctx context.Context, _, to object) error {
 	return d.resources.change(ctx, recordOf(to))
 }

@@ -46,39 +46,47 @@ func (d *Daemon) role(name string) (spec roleSpec, err error) {
 	return spec, nil
 }
 
-func (d *Daemon) createRole(ctx context.Context, o object) error {
-	if _, err := d.iam.CreateRole(iam.CreateRoleInput{RoleName: o.Name, AssumeRolePolicyDocument: iam.LambdaTrust, Declared: true}); err != nil {
+func (d *Daemon) createRole(_ context.Context, o object) error { return makeRole(d.iam, o) }
+
+// makeRole makes a role with its policies.
+func makeRole(in *iam.Service, o object) error {
+	if _, err := in.CreateRole(iam.CreateRoleInput{RoleName: o.Name, AssumeRolePolicyDocument: iam.LambdaTrust, Declared: true}); err != nil {
 		return err
 	}
-	return d.changeRole(ctx, object{"role", o.Name, roleSpec{}}, o)
+	return setRole(in, object{"role", o.Name, roleSpec{}}, o)
 }
 
 func (d *Daemon) changeRole(_ context.Context, from, to object) error {
+	return setRole(d.iam, from, to)
+}
+
+// setRole gives a role the policies that it should have.
+func setRole(in *iam.Service, from, to object) error {
 	old, s := from.Spec.(roleSpec), to.Spec.(roleSpec)
 	for _, p := range s.Policies {
 		if !slices.Contains(old.Policies, p) {
-			if err := d.iam.AttachRolePolicy(to.Name, p); err != nil {
+			if err := in.AttachRolePolicy(to.Name, p); err != nil {
 				return err
 			}
 		}
 	}
 	for _, p := range old.Policies {
 		if !slices.Contains(s.Policies, p) {
-			if err := d.iam.DetachRolePolicy(to.Name, p); err != nil {
+			if err := in.DetachRolePolicy(to.Name, p); err != nil {
 				return err
 			}
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(s.Inline)) {
 		if old.Inline[p] != s.Inline[p] {
-			if err := d.iam.PutRolePolicy(to.Name, p, s.Inline[p]); err != nil {
+			if err := in.PutRolePolicy(to.Name, p, s.Inline[p]); err != nil {
 				return err
 			}
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(old.Inline)) {
 		if _, ok := s.Inline[p]; !ok {
-			if err := d.iam.DeleteRolePolicy(to.Name, p); err != nil {
+			if err := in.DeleteRolePolicy(to.Name, p); err != nil {
 				return err
 			}
 		}

@@ -54,6 +54,8 @@ type ApplyRequest struct {
 	Topology []byte `json:"topology"`
 	Store    string `json:"store"` // the function store, if the topology names none
 	DryRun   bool   `json:"dryRun"`
+
+	Settings *Settings `json:"settings,omitempty"` // those that the lab is about to have; nil: it keeps its own
 }
 
 // Applied is one line of the answer: a change that was made or, in a dry run, would be; or, last, how it all ended.

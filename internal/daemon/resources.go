@@ -173,6 +173,12 @@ func (r *resources) change(ctx context.Context, record resourceRecord) error {
 	return err
 }
 
+// stop ends a server that is about to change.
+func (r *resources) stop(vpc, name string) error {
+	r.forget(vpc + "/" + name)
+	return r.network.RemoveResource(vpc, name)
+}
+
 // remove ends a server for good.
 func (r *resources) remove(vpc, name string) error {
 	key := vpc + "/" + name
