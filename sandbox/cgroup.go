@@ -28,15 +28,19 @@ const cpuPeriod = 20 * time.Millisecond
 
 // Limits bounds an environment. Zero fields bound nothing.
 type Limits struct {
-	Memory int64   // bytes, without swap; files in /tmp count
+	Memory int64   // bytes, without swap
+	Tmp    int64   // bytes of files in /tmp that the group may have besides; zero: they count as memory
 	Pids   int     // processes and threads
 	VCPUs  float64 // CPU time per time
 	Weight int     // share of a contended CPU, 1 to 10,000; zero means the kernel's default of 100
 }
 
+// charged is what the kernel is to let a group have: it counts memory and files in /tmp alike.
+func (l Limits) charged() int64 { return l.Memory + l.Tmp }
+
 // Usage is what an environment has used so far.
 type Usage struct {
-	MaxMemory int64         // bytes at the peak, cached files included; 0 if the kernel does not tell
+	MaxMemory int64         // bytes at the peak, cached files and /tmp included; 0 if the kernel does not tell
 	OOMKills  int           // processes killed for want of memory
 	CPU       time.Duration // processor time
 	Throttled time.Duration // time that processes waited for their quota
@@ -148,11 +152,11 @@ func (g *Cgroup) limit(l Limits) error {
 	if g == nil {
 		return nil
 	}
-	l = Limits{cmp.Or(l.Memory, g.limits.Memory), cmp.Or(l.Pids, g.limits.Pids), cmp.Or(l.VCPUs, g.limits.VCPUs), cmp.Or(l.Weight, g.limits.Weight)}
+	l = Limits{cmp.Or(l.Memory, g.limits.Memory), cmp.Or(l.Tmp, g.limits.Tmp), cmp.Or(l.Pids, g.limits.Pids), cmp.Or(l.VCPUs, g.limits.VCPUs), cmp.Or(l.Weight, g.limits.Weight)}
 	for _, d := range g.dirs {
 		old := d.settings(g.limits)
 		changes := slices.DeleteFunc(d.settings(l), func(s setting) bool { return slices.Contains(old, s) })
-		if g.limits.Memory > 0 && l.Memory > g.limits.Memory {
+		if g.limits.Memory > 0 && l.charged() > g.limits.charged() {
 			slices.Reverse(changes) // memory and swap together go up first
 		}
 		if err := set(d.path, changes); err != nil {
@@ -190,12 +194,13 @@ func (g *Cgroup) Peak() (bytes int64, err error) {
 	if g == nil {
 		return 0, nil
 	}
-	for _, d := range g.dirs {
-		if slices.Contains(d.controllers, "memory") {
-			return d.peak(d.path)
-		}
-	}
-	return 0, nil
+	d := g.memoryDir()
+	return d.peak(d.path)
+}
+
+// memoryDir is where the group's memory is counted.
+func (g *Cgroup) memoryDir() cgroupDir {
+	return g.dirs[slices.IndexFunc(g.dirs, func(d cgroupDir) bool { return slices.Contains(d.controllers, "memory") })]
 }
 
 // entry is the way in for a new process: a directory to be created in, for version 2, and files to write 0 to.

@@ -122,10 +122,30 @@ func (h hierarchy) addLab(lab string) error {
 			err = set(d, h.settings(Limits{Weight: labWeight}))
 		}
 	}
+	if err == nil {
+		err = h.boundMemory(dir)
+	}
 	if err != nil {
 		return errors.Join(err, h.remove(dir), h.removeTop())
 	}
 	return nil
+}
+
+// boundMemory leaves an eighth of the machine's memory to all but a lab's functions, whatever these have in memory and in
+// /tmp together.
+func (h hierarchy) boundMemory(dir string) error {
+	if !slices.Contains(h.controllers, "memory") {
+		return nil
+	}
+	var machine unix.Sysinfo_t
+	if err := unix.Sysinfo(&machine); err != nil {
+		return os.NewSyscallError("sysinfo", err)
+	}
+	file := "memory.limit_in_bytes"
+	if h.unified {
+		file = "memory.max"
+	}
+	return write(filepath.Join(dir, file), strconv.FormatUint(uint64(machine.Totalram)*uint64(machine.Unit)/8*7, 10))
 }
 
 func (h hierarchy) removeLab(lab string) error {
@@ -218,11 +238,11 @@ func (h hierarchy) settings(l Limits) (s []setting) {
 	for _, c := range h.controllers {
 		switch {
 		case c == "memory" && l.Memory > 0 && h.unified:
-			s = append(s, setting{"memory.max", decimal(l.Memory), false}, setting{"memory.swap.max", "0", true},
+			s = append(s, setting{"memory.max", decimal(l.charged()), false}, setting{"memory.swap.max", "0", true},
 				setting{"memory.oom.group", "1", true})
 		case c == "memory" && l.Memory > 0: // the order matters: memory and swap together may not be less than memory
-			s = append(s, setting{"memory.limit_in_bytes", decimal(l.Memory), false},
-				setting{"memory.memsw.limit_in_bytes", decimal(l.Memory), true})
+			s = append(s, setting{"memory.limit_in_bytes", decimal(l.charged()), false},
+				setting{"memory.memsw.limit_in_bytes", decimal(l.charged()), true})
 		case c == "pids" && l.Pids > 0:
 			s = append(s, setting{"pids.max", decimal(int64(l.Pids)), false})
 		case c == "cpu" && h.unified:

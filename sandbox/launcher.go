@@ -28,7 +28,7 @@ type ParkConfig struct {
 	UID, GID uint32
 
 	Pids    int     // processes and threads, also as a resource limit; zero means Lambda's 1,024
-	TmpSize int64   // bytes in /tmp, which is memory and counts as such; zero means Lambda's 512 MB
+	TmpSize int64   // bytes in /tmp, unless Config says otherwise; zero means Lambda's 512 MB
 	Cgroup  *Cgroup // bounds memory, processes, CPU; nil means unbounded. Park takes it over, whatever comes of it
 }
 
@@ -38,6 +38,7 @@ type Config struct {
 	Command []string // what to execute, by its absolute path inside; nil means /var/task/bootstrap
 	Env     []string // the exact environment
 	Limits  Limits   // what of the control group's limits is to change; zero fields stay. Nothing without a Cgroup
+	Tmp     int64    // bytes in /tmp; zero: as parked
 
 	// Output gets stdout and stderr, copied by one goroutine; nil means nobody does. While a Write takes its time, the
 	// environment waits and nothing else does, but it must return. After a Write failed the output is discarded.
@@ -53,6 +54,7 @@ type Launcher struct {
 	process *Process
 	status  *os.File // the socket to the stage; belongs to who sets used
 	inbox   uintptr  // where the stage receives its order
+	tmp     uint64   // bytes in /tmp
 	used    atomic.Bool
 }
 
@@ -61,7 +63,7 @@ var errUsed = errors.New("sandbox: the launcher has started its function already
 // Park starts an environment up to the point where it needs its function. If that fails, the error is a [*StartError]
 // for what went wrong in the sandbox, and nothing is left. ctx bounds the call only.
 func (z *Zygote) Park(ctx context.Context, c ParkConfig) (*Launcher, error) {
-	l := &Launcher{zygote: z, process: &Process{cgroup: c.Cgroup, done: make(chan struct{})}}
+	l := &Launcher{zygote: z, process: newProcess(c.Cgroup)}
 	if err := l.park(ctx, &c); err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: park: %w", err), l.Close())
 	}
@@ -88,6 +90,7 @@ func (l *Launcher) Start(ctx context.Context, c Config) (_ *Process, err error) 
 	}
 	defer l.status.Close()
 	err = l.handOver(&c)
+	l.process.watchLimits()
 	go l.process.wait()
 	if err == nil {
 		err = await(ctx, l.status, executed)
@@ -168,6 +171,7 @@ func (l *Launcher) fork(c *ParkConfig, plan *plan) error {
 	for _, f := range entry.tasks {
 		files = append(files, int(f.Fd()))
 	}
+	l.tmp = plan.tmp
 	l.process.pid, l.process.pidfd, l.inbox, err = l.zygote.fork(plan, files...)
 	return err
 }
@@ -199,13 +203,13 @@ func (l *Launcher) handOver(c *Config) error {
 	if err := send(l.status, order, int(end.Fd())); err != nil {
 		return err
 	}
-	return l.mount(c.Code)
+	return l.mount(c)
 }
 
-// mount makes the code the environment's /var/task, and says so. The process that waits there has no right to; it could
+// mount makes the code the environment's /var/task, gives /tmp its size, and says so. The process that waits there has no right to; it could
 // have kept one, but what waits with rights is worth more to whoever gets at it.
-func (l *Launcher) mount(path string) error {
-	code, err := openCode(path)
+func (l *Launcher) mount(c *Config) error {
+	code, err := openCode(c.Code)
 	if err != nil {
 		return err
 	}
@@ -213,6 +217,9 @@ func (l *Launcher) mount(path string) error {
 	var said error
 	err = l.zygote.mounts.In(l.process.pidfd, func() error {
 		err := attach(code, "/var/task")
+		if err == nil && c.Tmp != 0 && uint64(c.Tmp) != l.tmp {
+			err = resizeTmp(c.Tmp)
+		}
 		if err == nil {
 			said = send(l.status, []byte{mounted}) // from here: whoever visits has a way back
 		}
@@ -222,9 +229,18 @@ func (l *Launcher) mount(path string) error {
 		return parseStatus(nil)
 	}
 	if err != nil {
-		return fmt.Errorf("mount %s on /var/task: %w", path, err)
+		return fmt.Errorf("mount %s on /var/task: %w", c.Code, err)
 	}
 	return said
+}
+
+// resizeTmp changes what there is room for in the /tmp that the calling thread sees, in bytes.
+func resizeTmp(size int64) error {
+	err := unix.Mount("", "/tmp", "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("size=%d", size))
+	if err != nil {
+		return fail("resize", "/tmp", err)
+	}
+	return nil
 }
 
 // openCode takes a directory, with what is mounted below it, out of the lab's mounts and makes it read-only: a mount of

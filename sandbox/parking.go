@@ -13,6 +13,7 @@ type Parking struct {
 	FirstUID uint32   // environments run as this user id and those after it; zero: uid 0 of a user namespace each
 	Cgroups  *Cgroups // nil: no control groups
 	Limits   Limits   // of each control group until Launcher.Start says otherwise
+	Endpoint bool     // slots get Slot.Endpoint
 
 	zygote Zygote
 	count  atomic.Uint32
@@ -40,6 +41,11 @@ func (p *Parking) Slots(maker func(index int) (*Slot, error)) func(context.Conte
 
 // Park parks a launcher in a slot that has none.
 func (p *Parking) Park(ctx context.Context, s *Slot) (err error) {
+	if p.Endpoint {
+		if err := s.listenEndpoint(); err != nil {
+			return err
+		}
+	}
 	if s.Launcher, err = p.park(ctx, s); err != nil {
 		return fmt.Errorf("slot %d: %w", s.Index, err)
 	}

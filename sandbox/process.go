@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,12 @@ type Process struct {
 	done   chan struct{}
 	exit   ExitState // set before done closes
 	killed atomic.Bool
+
+	life       context.Context // ends with the process
+	end        context.CancelFunc
+	watch      sync.WaitGroup // of its memory
+	overMemory atomic.Bool    // it was killed for that
+	tmpUsed    atomic.Int64   // bytes in /tmp, as found last
 
 	closeOnce sync.Once
 	closeErr  error
@@ -44,13 +51,34 @@ func (e ExitState) String() string {
 	return fmt.Sprintf("exit status %d", e.Code)
 }
 
+func newProcess(g *Cgroup) *Process {
+	p := &Process{cgroup: g, done: make(chan struct{})}
+	p.life, p.end = context.WithCancel(context.Background())
+	return p
+}
+
+// watchLimits begins to hold the process to those limits that the kernel alone does not.
+func (p *Process) watchLimits() {
+	if p.cgroup == nil || p.cgroup.limits.Memory == 0 || p.cgroup.limits.Tmp == 0 {
+		return
+	}
+	limit := p.cgroup.limits.Memory
+	p.watch.Go(func() {
+		if err := p.watchMemory(p.life, limit); err != nil && p.life.Err() == nil {
+			_ = p.Kill() // nobody else bounds it
+		}
+	})
+}
+
 // wait copies the output until nobody can write to it any more, then waits for the process to end.
 func (p *Process) wait() {
 	defer close(p.done)
 	p.output.copy()
 	var status unix.WaitStatus
 	err := p.reap(&status)
-	p.exit = ExitState{Code: status.ExitStatus(), Killed: p.killed.Load()}
+	p.end()
+	p.watch.Wait()
+	p.exit = ExitState{Code: status.ExitStatus(), Killed: p.killed.Load() && !p.overMemory.Load()}
 	switch {
 	case err != nil:
 		p.exit.Code = -1
@@ -58,7 +86,7 @@ func (p *Process) wait() {
 		p.exit.Signal = status.Signal()
 	}
 	if usage, err := p.cgroup.Usage(); err == nil {
-		p.exit.Usage, p.exit.OOM = usage, usage.OOMKills > 0
+		p.exit.Usage, p.exit.OOM = usage, usage.OOMKills > 0 || p.overMemory.Load()
 	}
 }
 
@@ -99,8 +127,16 @@ func (p *Process) Exit() ExitState {
 // Usage reads what the environment has used so far; all zero without a control group.
 func (p *Process) Usage() (Usage, error) { return p.cgroup.Usage() }
 
-// MaxMemory is the most memory that the environment has used so far, in bytes; 0 without a control group.
-func (p *Process) MaxMemory() (int64, error) { return p.cgroup.Peak() }
+// MaxMemory is the most memory that the environment has used so far, in bytes; 0 without a control group. What it has in
+// /tmp does not count, unless Limits.Tmp is zero; what it had there and deleted cannot be told from memory.
+func (p *Process) MaxMemory() (int64, error) {
+	peak, err := p.cgroup.Peak()
+	if err != nil || p.cgroup == nil || p.cgroup.limits.Tmp == 0 {
+		return peak, err
+	}
+	tmp, err := p.tmpUse()
+	return max(0, min(peak-tmp, p.cgroup.limits.Memory)), err
+}
 
 // Kill ends every process of the environment, whatever they do. It does not wait for that: Done does. An environment
 // that has ended already is not an error.

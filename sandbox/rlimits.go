@@ -11,6 +11,7 @@ const (
 	maxFiles     = 1024      // file descriptors
 	maxProcesses = 1024      // processes and threads
 	defaultTmp   = 512 << 20 // bytes in /tmp
+	maxTmp       = 10 << 30  // bytes in /tmp
 )
 
 // resources are bounded for each process of the environment. The number of processes counts by user id, so it bounds an
@@ -23,7 +24,7 @@ var resources = []struct {
 	{"RLIMIT_NOFILE", unix.RLIMIT_NOFILE, atMost(maxFiles)},
 	{"RLIMIT_NPROC", unix.RLIMIT_NPROC, func(p *plan) uint64 { return p.processes }},
 	{"RLIMIT_CORE", unix.RLIMIT_CORE, atMost(0)},
-	{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, func(p *plan) uint64 { return p.tmp }}, // there is nowhere else to write
+	{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, atMost(maxTmp)}, // what /tmp has room for is less
 	{"RLIMIT_MEMLOCK", unix.RLIMIT_MEMLOCK, atMost(64 << 10)},
 	{"RLIMIT_STACK", unix.RLIMIT_STACK, atMost(8 << 20)},
 	{"RLIMIT_MSGQUEUE", unix.RLIMIT_MSGQUEUE, atMost(800 << 10)}, // the kernel's default

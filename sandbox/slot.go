@@ -38,6 +38,7 @@ type Slot struct {
 
 	API        *RuntimeAPI    // on the slot's loopback
 	APIAddress netip.AddrPort // where
+	Endpoint   net.Listener   // beside it, for another service of the environment's own; nil unless a Parking made it
 	Launcher   *Launcher      // of the environment's process; nil unless a Parking made it
 
 	environment undo.Stack // the Runtime API and the launcher
@@ -47,6 +48,9 @@ type Slot struct {
 // RuntimeAPIAddress is where a function finds the Runtime API: on its own loopback, so that it needs no network. Those
 // that lodge in one namespace have the addresses after it.
 var RuntimeAPIAddress = netip.MustParseAddrPort("127.0.0.1:9001")
+
+// EndpointPort is the port of Slot.Endpoint, at the Runtime API's address.
+const EndpointPort = 9002
 
 // MaxLodgers is how many environments one namespace has Runtime API addresses for: 127.0.0.1 to 127.0.0.254.
 const MaxLodgers = 254
@@ -96,6 +100,21 @@ func (s *Slot) listen(n int) error {
 	}
 	s.API = NewRuntimeAPI(listener)
 	s.environment.Push(s.API.Close)
+	return nil
+}
+
+// listenEndpoint gives the slot its other listener. Nobody accepts connections there before the environment has its function,
+// and until then it costs a socket.
+func (s *Slot) listenEndpoint() (err error) {
+	if s.Endpoint, err = s.Node.NS.Listen(netip.AddrPortFrom(s.APIAddress.Addr(), EndpointPort)); err != nil {
+		return fmt.Errorf("slot %d: endpoint: %w", s.Index, err)
+	}
+	s.environment.Push(func() error {
+		if err := s.Endpoint.Close(); !errors.Is(err, net.ErrClosed) { // who serves it may have
+			return err
+		}
+		return nil
+	})
 	return nil
 }
 

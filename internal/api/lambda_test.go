@@ -130,7 +130,7 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		"snapshots":       {func(in *input) { in.SnapStart = &types.SnapStart{ApplyOn: types.SnapStartApplyOnPublishedVersions} }, complaint{invalid, 400, "SnapStart"}},
 		"signing":         {func(in *input) { in.CodeSigningConfigArn = aws.String("arn:s") }, complaint{invalid, 400, "CodeSigningConfigArn"}},
 		"architectures":   {func(in *input) { in.Architectures = []types.Architecture{"x86_64", "arm64"} }, complaint{invalid, 400, "one architecture"}},
-		"storage":         {func(in *input) { in.EphemeralStorage = &types.EphemeralStorage{Size: aws.Int32(1024)} }, complaint{invalid, 400, "ephemeral storage"}},
+		"storage":         {func(in *input) { in.EphemeralStorage = &types.EphemeralStorage{Size: aws.Int32(511)} }, complaint{invalid, 400, "ephemeral storage"}},
 		"memory":          {func(in *input) { in.MemorySize = aws.Int32(64) }, complaint{invalid, 400, "memory size"}},
 		"no such subnet": {func(in *input) {
 			in.VpcConfig = &types.VpcConfig{SubnetIds: []string{"subnet-x"}, SecurityGroupIds: vpc.SecurityGroupIds}

@@ -2,7 +2,6 @@ package iam
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -30,10 +29,7 @@ func (s *Service) Allowed(role string, actions ...string) error {
 	if err != nil {
 		return err
 	}
-	policies := r.inline
-	for _, arn := range r.Attached {
-		policies = append(slices.Clip(policies), managed()[arn].parsed)
-	}
+	policies := r.policies()
 	var missing []string
 	for _, a := range actions {
 		if !s.request(a).allowed(policies...) {

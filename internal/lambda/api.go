@@ -77,7 +77,7 @@ type CreateFunctionInput struct {
 	Handler          string            // handed to the runtime; empty means "bootstrap"
 	Environment      map[string]string // variables besides Lambda's own
 	MemorySize       int               // MB, 128 to 10,240; zero means 128
-	EphemeralStorage int               // MB in /tmp; zero means 512, which is all there is
+	EphemeralStorage int               // MB in /tmp, 512 to 10,240; zero means 512
 	Timeout          time.Duration     // 1 s to 15 min; zero means 3 s
 	VpcConfig        VpcConfig
 	Mode             Mode // empty means Shared

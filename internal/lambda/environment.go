@@ -18,6 +18,7 @@ import (
 type environment struct {
 	id         string
 	logStream  string
+	identity   Identity // zero: it has none
 	generation *generation
 	started    time.Time
 	slot       *sandbox.Slot
@@ -155,7 +156,12 @@ func (s *Service) reportInit(e *environment, failed *initFailure, in InvokeInput
 // spawn makes the slot's parked process the function's.
 func (s *Service) spawn(ctx context.Context, e *environment, dir string) (err error) {
 	c := e.generation.config
-	start := sandbox.Config{Code: dir, Env: s.variables(e), Limits: limits(c.MemorySize), Output: e.log}
+	if err := s.identify(e); err != nil {
+		return err
+	}
+	start := sandbox.Config{
+		Code: dir, Env: s.variables(e), Limits: limits(c.MemorySize, c.EphemeralStorage), Tmp: int64(c.EphemeralStorage) << 20, Output: e.log,
+	}
 	if err := s.manage(ctx, e, &start); err != nil {
 		return err
 	}
@@ -178,14 +184,14 @@ func spawnError(requestID string, err error) error {
 	return refuse(ServiceException, "RequestId: %s Error: %w", requestID, err)
 }
 
-// limits are an environment's, by its function's memory. Lambda gives processor time in proportion to memory, one vCPU
+// limits are an environment's, by its function's memory and /tmp in MB. Lambda gives processor time in proportion to memory, one vCPU
 // at 1,769 MB (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). Here the proportion is a
 // weight, which counts when environments compete, and the bound is the whole number of vCPUs that Lambda shows: a harder
 // one would make every figure of the network a figure of the quota.
-func limits(memoryMB int) sandbox.Limits {
+func limits(memoryMB, tmpMB int) sandbox.Limits {
 	const perVCPU = 1769
 	vcpus := max(2, (memoryMB+perVCPU-1)/perVCPU)
-	return sandbox.Limits{Memory: int64(memoryMB) << 20, Pids: maxProcesses, VCPUs: float64(vcpus), Weight: max(1, memoryMB*100/perVCPU)}
+	return sandbox.Limits{Memory: int64(memoryMB) << 20, Tmp: int64(tmpMB) << 20, Pids: maxProcesses, VCPUs: float64(vcpus), Weight: max(1, memoryMB*100/perVCPU)}
 }
 
 // maxProcesses is Lambda's quota of processes and threads.

@@ -1,6 +1,7 @@
 package lambda_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -120,6 +121,28 @@ done
 		must(t, err)
 		if string(out.Payload) != want || out.FunctionError != "" {
 			t.Errorf("%s %q, want %q\n%s", out.FunctionError, out.Payload, want, out.LogTail)
+		}
+	}
+}
+
+// /tmp has the size that the function asks for, and is no part of its memory.
+func TestEphemeralStorage(t *testing.T) {
+	nstest.NoLeaks(t)
+	b := newBed(t)
+	if b.cgroups == "" {
+		t.Skip("memory is not limited here")
+	}
+	const fill = `head -c 200M /dev/zero > /tmp/big; df --output=size --block-size=1M /tmp | tail -1 | tr -d ' '`
+	for size, want := range map[int]string{0: "512", 1024: "1024"} {
+		f := b.create(t, lambda.CreateFunctionInput{FunctionName: "tmp-" + want, MemorySize: 128, EphemeralStorage: size, ZipFile: inside(fill)})
+		out := b.invoke(t, f, event{})
+		if got := tell(t, out); got != want {
+			t.Errorf("/tmp has %q MB, want %s", got, want)
+		}
+		log := string(out.LogTail)
+		used := 0
+		if _, err := fmt.Sscanf(log[strings.Index(log, "Max Memory Used:"):], "Max Memory Used: %d MB", &used); err != nil || used < 1 || used > 60 {
+			t.Errorf("%v, used %d MB: %s", err, used, log)
 		}
 	}
 }

@@ -48,6 +48,10 @@ type Config struct {
 	// what it lacks. nil: every role may do everything.
 	Allowed func(role string, actions ...string) error
 
+	// Identify makes an environment's credentials, of its function's execution role. nil: environments have none, and no
+	// endpoint.
+	Identify func(role, function string) (Identity, error)
+
 	// RoleExists tells whether there is an execution role that Lambda may assume. nil: there is every role.
 	RoleExists func(arn string) error
 }
@@ -115,7 +119,7 @@ func New(c Config) *Service {
 	s.undo.Push(s.shared.close)
 	s.legacy = newLegacyENIs(s)
 	s.undo.Push(s.legacy.close)
-	s.parking = &sandbox.Parking{FirstUID: c.FirstUID, Cgroups: c.Cgroups, Limits: limits(defaultMemory)}
+	s.parking = &sandbox.Parking{FirstUID: c.FirstUID, Cgroups: c.Cgroups, Limits: limits(defaultMemory, defaultStorage), Endpoint: c.Identify != nil}
 	s.undo.Push(s.parking.Close)
 	s.tunnels = sandbox.NewPool(s.parking.Slots(sandbox.InTurn(c.Workers)))
 	s.undo.Push(s.tunnels.Close)

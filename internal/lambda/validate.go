@@ -13,10 +13,10 @@ import (
 const (
 	minMemory, maxMemory, defaultMemory    = 128, 10_240, 128 // MB
 	minTimeout, maxTimeout, defaultTimeout = time.Second, 15 * time.Minute, 3 * time.Second
-	maxEnvironment                         = 4096    // bytes of all variables together
-	maxEvent                               = 6 << 20 // bytes of a synchronous event
-	maxDescription                         = 256     // characters
-	defaultStorage                         = 512     // MB in /tmp
+	maxEnvironment                         = 4096             // bytes of all variables together
+	maxEvent                               = 6 << 20          // bytes of a synchronous event
+	maxDescription                         = 256              // characters
+	minStorage, maxStorage, defaultStorage = 512, 10_240, 512 // MB in /tmp
 )
 
 // The OS-only runtimes: the code's own bootstrap is the runtime.
@@ -51,8 +51,8 @@ func (c FunctionConfiguration) check() error {
 		return refuse(InvalidParameterValue, "the description has %d characters; %d are allowed", len([]rune(c.Description)), maxDescription)
 	case c.MemorySize < minMemory || c.MemorySize > maxMemory:
 		return refuse(InvalidParameterValue, "memory size %d MB: it must be %d to %d", c.MemorySize, minMemory, maxMemory)
-	case c.EphemeralStorage != defaultStorage:
-		return refuse(InvalidParameterValue, "ephemeral storage %d MB: environments are made ahead of time with %d MB in /tmp, and with nothing else", c.EphemeralStorage, defaultStorage)
+	case c.EphemeralStorage < minStorage || c.EphemeralStorage > maxStorage:
+		return refuse(InvalidParameterValue, "ephemeral storage %d MB: it must be %d to %d", c.EphemeralStorage, minStorage, maxStorage)
 	case c.Timeout < minTimeout || c.Timeout > maxTimeout:
 		return refuse(InvalidParameterValue, "timeout %v: it must be %v to %v", c.Timeout, minTimeout, maxTimeout)
 	case !slices.Contains(Modes, c.Mode):

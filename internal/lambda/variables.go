@@ -31,6 +31,8 @@ type surroundings struct {
 	region     string
 	runtimeAPI string // address and port
 	logStream  string
+	endpoint   string // URL of AWS's API; empty: there is none
+	identity   Identity
 }
 
 // variables is what an environment's process finds in its own environment: names, values and paths as AWS's page has them
@@ -51,6 +53,9 @@ func variables(c *FunctionConfiguration, at surroundings) []string {
 		v["PATH"] = "/var/lang/bin:" + v["PATH"]
 		v["LD_LIBRARY_PATH"] = "/var/lang/lib:" + v["LD_LIBRARY_PATH"]
 	}
+	if at.endpoint != "" {
+		v["AWS_ENDPOINT_URL"] = at.endpoint
+	}
 	maps.Copy(v, c.Environment)
 	maps.Copy(v, map[string]string{
 		"_HANDLER":                        c.Handler,
@@ -66,6 +71,9 @@ func variables(c *FunctionConfiguration, at surroundings) []string {
 		"LAMBDA_TASK_ROOT":                "/var/task",
 		"LAMBDA_RUNTIME_DIR":              "/var/runtime",
 	})
+	if id := at.identity; id.AccessKeyID != "" {
+		v["AWS_ACCESS_KEY_ID"], v["AWS_SECRET_ACCESS_KEY"], v["AWS_SESSION_TOKEN"] = id.AccessKeyID, id.SecretAccessKey, id.SessionToken
+	}
 	if !osOnly {
 		v["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + c.Runtime
 	}
@@ -79,7 +87,11 @@ func variables(c *FunctionConfiguration, at surroundings) []string {
 
 // variables are those of an environment that has its slot.
 func (s *Service) variables(e *environment) []string {
-	return variables(&e.generation.config, surroundings{region: s.Region, runtimeAPI: e.slot.APIAddress.String(), logStream: e.logStream})
+	at := surroundings{region: s.Region, runtimeAPI: e.slot.APIAddress.String(), logStream: e.logStream, identity: e.identity}
+	if e.identity.Serve != nil {
+		at.endpoint = "http://" + e.slot.Endpoint.Addr().String()
+	}
+	return variables(&e.generation.config, at)
 }
 
 // logStream names an environment's log stream as Lambda does: 2026/11/28/[$LATEST]32hex.

@@ -1,0 +1,48 @@
+package iam
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Authorize tells whether a session may do an action, such as "lambda:InvokeFunction", to a resource, which is an ARN or "*".
+// If it may not, the error is AccessDenied in AWS's words.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+func (s *Service) Authorize(x Session, action, resource string) error {
+	r, err := s.find(x.Role)
+	if err != nil {
+		return err
+	}
+	ask := request{action: action, resource: resource, context: map[string]string{
+		"aws:requestedregion":      s.Region,
+		"aws:principalarn":         r.Role.ARN,
+		"aws:principalaccount":     s.Account,
+		"aws:userid":               x.UserID(),
+		"lambda:sourcefunctionarn": fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", s.Region, s.Account, x.Name),
+	}}
+	policies := r.policies()
+	switch {
+	case ask.denied(policies...):
+		return refuse(AccessDenied, "User: %s is not authorized to perform: %s on resource: %s with an explicit deny in an identity-based policy", x.ARN(s.Account), action, resource)
+	case !ask.allowed(policies...):
+		return refuse(AccessDenied, "User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action", x.ARN(s.Account), action, resource, action)
+	}
+	return nil
+}
+
+// policies are those that a role has, its own and the managed ones.
+func (r *role) policies() []document {
+	policies := slices.Clip(r.inline)
+	for _, arn := range r.Attached {
+		policies = append(policies, managed()[arn].parsed)
+	}
+	return policies
+}
+
+// denied tells whether a Deny applies, which no Allow can outdo.
+func (r request) denied(policies ...document) bool {
+	deny := func(s statement) bool {
+		return s.Effect == "Deny" && s.covers(r) && s.Condition.met(r.context) != no
+	}
+	return slices.ContainsFunc(policies, func(d document) bool { return slices.ContainsFunc(d.Statement, deny) })
+}

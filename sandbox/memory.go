@@ -1,0 +1,242 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The kernel charges the files of a tmpfs to the control group of who writes them, and cannot be told to charge another. A
+// function's memory and its /tmp are two quantities, though. So the group may have both together (Limits.Memory and
+// Limits.Tmp), the kernel tells the lab when the group passes the mark from which the function may have more than its
+// memory, and the lab looks what it is that has grown: files in /tmp move the mark, memory beyond the limit ends the
+// environment. Where /tmp is not used the mark is the limit.
+
+// markStep is how far a mark is moved at least. So much more than its memory a function may have that has filled it and writes
+// to /tmp.
+const markStep = 4 << 20
+
+// A mark that was moved is looked at from time to time, less and less often while nothing changes: the kernel does not tell of
+// files that are deleted, and with them the mark moves back.
+const (
+	firstLook = 250 * time.Millisecond
+	lastLook  = 16 * time.Second
+)
+
+// watchMemory holds the environment to so many bytes of memory, in a group that may have more, until its end. It kills
+// what has more.
+func (p *Process) watchMemory(ctx context.Context, limit int64) error {
+	mark := p.cgroup.memoryMark()
+	defer mark.Close()
+	if err := mark.set(limit); err != nil {
+		return err
+	}
+	var last memoryUse
+	var look time.Duration
+	for passed := false; ; {
+		if !passed {
+			if err := mark.wait(ctx, look); err != nil {
+				return err
+			}
+		}
+		used, err := p.memory()
+		if err != nil {
+			return err
+		}
+		if used.own() > limit {
+			p.overMemory.Store(true)
+			return p.Kill()
+		}
+		next := limit + used.cache + used.tmp
+		if used.tmp > 0 {
+			next = max(next, used.total+markStep)
+		}
+		if err := mark.set(next); err != nil {
+			return err
+		}
+		now, err := p.cgroup.memory()
+		if err != nil {
+			return err
+		}
+		passed = now.total >= next // before it was set
+		switch {
+		case next == limit:
+			look = 0 // no need to
+		case used == last:
+			look = min(2*look, lastLook)
+		default:
+			look = firstLook
+		}
+		last = used
+	}
+}
+
+// memoryUse is what a control group has in use, in bytes.
+type memoryUse struct {
+	total int64
+	cache int64 // of it: copies of files that the kernel can drop
+	tmp   int64 // of it: files in /tmp
+}
+
+// own is the function's memory.
+func (u memoryUse) own() int64 { return u.total - u.cache - u.tmp }
+
+func (p *Process) memory() (u memoryUse, err error) {
+	if u, err = p.cgroup.memory(); err == nil {
+		u.tmp, err = p.tmpUse()
+	}
+	return u, err
+}
+
+// tmpUse is what the environment has in /tmp, in bytes. Of one that has ended it is what was found there last.
+func (p *Process) tmpUse() (int64, error) {
+	if p.life.Err() != nil {
+		return p.tmpUsed.Load(), nil // its id may be another's by now
+	}
+	var st unix.Statfs_t
+	err := unix.Statfs(fmt.Sprintf("/proc/%d/root/tmp", p.pid), &st)
+	switch err {
+	case nil:
+		used := int64(st.Blocks-st.Bfree) * st.Bsize
+		p.tmpUsed.Store(used)
+		return used, nil
+	case unix.ENOENT, unix.ESRCH:
+		return p.tmpUsed.Load(), nil
+	}
+	return 0, fmt.Errorf("look into /tmp of process %d: %w", p.pid, err)
+}
+
+// memory reads what the group has in use now.
+func (g *Cgroup) memory() (u memoryUse, err error) {
+	d := g.memoryDir()
+	total, prefix := "memory.current", ""
+	if !d.unified {
+		total, prefix = "memory.usage_in_bytes", "total_"
+	}
+	if u.total, err = counter(d.path, total, ""); err != nil {
+		return u, err
+	}
+	for _, key := range []string{"active_file", "inactive_file"} {
+		n, err := counter(d.path, "memory.stat", prefix+key)
+		if err != nil {
+			return u, err
+		}
+		u.cache += n
+	}
+	return u, nil
+}
+
+// memoryMark has the kernel tell when a group's use of memory grows past a mark.
+type memoryMark struct {
+	dir    cgroupDir
+	at     int64    // bytes
+	events *os.File // readable when it has; nil before the first mark
+	seen   string   // of version 2: what events said last
+}
+
+func (g *Cgroup) memoryMark() *memoryMark { return &memoryMark{dir: g.memoryDir()} }
+
+func (m *memoryMark) Close() error { return m.events.Close() } // nil-safe
+
+// set moves the mark. Version 2 also slows a group down that is past it, which gives the lab the time to look.
+func (m *memoryMark) set(bytes int64) (err error) {
+	if bytes == m.at {
+		return nil
+	}
+	if m.dir.unified {
+		err = m.setHigh(bytes)
+	} else {
+		err = m.setThreshold(bytes)
+	}
+	if err != nil {
+		return fmt.Errorf("watch memory: %w", err)
+	}
+	m.at = bytes
+	return nil
+}
+
+func (m *memoryMark) setHigh(bytes int64) error {
+	if m.events == nil {
+		fd, err := unix.Open(filepath.Join(m.dir.path, "memory.events"), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		m.events = os.NewFile(uintptr(fd), "memory.events")
+	}
+	return write(filepath.Join(m.dir.path, "memory.high"), strconv.FormatInt(bytes, 10))
+}
+
+// setThreshold registers an event of version 1, and takes back the one before it.
+// https://docs.kernel.org/admin-guide/cgroup-v1/memory.html#memory-thresholds
+func (m *memoryMark) setThreshold(bytes int64) error {
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	m.Close()
+	m.events = os.NewFile(uintptr(fd), "eventfd")
+	usage, err := os.Open(filepath.Join(m.dir.path, "memory.usage_in_bytes"))
+	if err != nil {
+		return err
+	}
+	defer usage.Close()
+	return write(filepath.Join(m.dir.path, "cgroup.event_control"), fmt.Sprintf("%d %d %d", fd, usage.Fd(), bytes))
+}
+
+// wait returns when the mark may have been passed, or when so much time has; zero: any. If ctx ends first, the error is its
+// cause.
+func (m *memoryMark) wait(ctx context.Context, most time.Duration) error {
+	var deadline time.Time
+	if most > 0 {
+		deadline = time.Now().Add(most)
+	}
+	if err := m.events.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = m.events.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	conn, err := m.events.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var readErr error
+	err = conn.Read(func(fd uintptr) (done bool) {
+		done, readErr = m.fired(int(fd))
+		return done || readErr != nil
+	})
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	}
+	return errors.Join(err, readErr)
+}
+
+// fired tells whether there was an event since it was asked last.
+func (m *memoryMark) fired(fd int) (bool, error) {
+	b := make([]byte, 512)
+	if m.dir.unified {
+		n, err := unix.Pread(fd, b, 0) // this also has the kernel tell of the next
+		if err != nil {
+			return false, os.NewSyscallError("read memory.events", err)
+		}
+		was := m.seen
+		m.seen = string(b[:n])
+		return m.seen != was, nil
+	}
+	switch _, err := unix.Read(fd, b); err {
+	case nil:
+		return true, nil
+	case unix.EAGAIN, unix.EINTR:
+		return false, nil
+	default:
+		return false, os.NewSyscallError("read eventfd", err)
+	}
+}
