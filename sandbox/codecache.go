@@ -41,6 +41,8 @@ type cacheVerb string
 const (
 	fetchCode  cacheVerb = "fetch"
 	unpackCode cacheVerb = "unpack"
+
+	unpackLayers cacheVerb = "unpack layers of"
 )
 
 // cacheJob is work that is done, or being done.
@@ -208,7 +210,7 @@ func (c *CodeCache) end(key cacheKey, j *cacheJob, err error) {
 
 // evict takes the place of the version's jobs, so that nobody begins anew before the files are gone.
 func (c *CodeCache) evict(version [sha256.Size]byte) error {
-	keys := []cacheKey{{version, fetchCode}, {version, unpackCode}}
+	keys := []cacheKey{{version, fetchCode}, {version, unpackCode}, {version, unpackLayers}}
 	eviction := &cacheJob{cancel: func(error) {}, ended: make(chan struct{})}
 	for {
 		var busy *cacheJob

@@ -35,6 +35,7 @@ type ParkConfig struct {
 // Config says what to run.
 type Config struct {
 	Code    string   // directory, seen read-only at /var/task; needed
+	Layers  string   // directory, seen read-only at /opt; empty: nothing is there
 	Command []string // what to execute, by its absolute path inside; nil means /var/task/bootstrap
 	Env     []string // the exact environment
 	Limits  Limits   // what of the control group's limits is to change; zero fields stay. Nothing without a Cgroup
@@ -206,7 +207,7 @@ func (l *Launcher) handOver(c *Config) error {
 	return l.mount(c)
 }
 
-// mount makes the code the environment's /var/task, gives /tmp its size, and says so. The process that waits there has no right to; it could
+// mount makes the code the environment's /var/task, and its layers /opt, gives /tmp its size, and says so. The process that waits there has no right to; it could
 // have kept one, but what waits with rights is worth more to whoever gets at it.
 func (l *Launcher) mount(c *Config) error {
 	code, err := openCode(c.Code)
@@ -214,9 +215,19 @@ func (l *Launcher) mount(c *Config) error {
 		return err
 	}
 	defer unix.Close(code)
+	layers := -1
+	if c.Layers != "" {
+		if layers, err = openCode(c.Layers); err != nil {
+			return err
+		}
+		defer unix.Close(layers)
+	}
 	var said error
 	err = l.zygote.mounts.In(l.process.pidfd, func() error {
 		err := attach(code, "/var/task")
+		if err == nil && layers >= 0 {
+			err = attach(layers, "/opt")
+		}
 		if err == nil && c.Tmp != 0 && uint64(c.Tmp) != l.tmp {
 			err = resizeTmp(c.Tmp)
 		}
