@@ -13,7 +13,7 @@ import (
 )
 
 // AdoptENI takes over an ENI that was pinned under the config's name by a control plane that has died. Its connections go
-// on; the limit counts from zero, which is right after Flush. One that is not there is fs.ErrNotExist; one that cannot be
+// on. Its rules are set again if those in force are others; then the limit counts from zero. One that is not there is fs.ErrNotExist; one that cannot be
 // adopted stays, for [netlab.EndPinned].
 func (n *Node) AdoptENI(ctx context.Context, c ENIConfig) (_ *ENI, err error) {
 	e := &ENI{vtep: n.VTEP}
@@ -42,7 +42,28 @@ func (e *ENI) adopt(ctx context.Context, n *Node, c ENIConfig) (err error) {
 	if len(own) != 1 || own[0] != e.Address {
 		return fmt.Errorf("%s has %v, its uplink says %s", uplink, own, e.Address)
 	}
-	return e.translate(ctx, c)
+	e.Rules = e.rulesOf(c)
+	if e.Drift, err = e.mendRules(ctx); err != nil {
+		return err
+	}
+	return e.track()
+}
+
+// mendRules sets the rules again unless those in force are the same, which then go on counting. It tells what was not.
+func (e *ENI) mendRules(ctx context.Context) ([]netlab.Drift, error) {
+	found, err := e.ruleDrift()
+	if err == nil && len(found) > 0 {
+		err = e.Node.Apply(ctx, e.Rules.Plan())
+	}
+	return found, err
+}
+
+func (e *ENI) ruleDrift() ([]netlab.Drift, error) {
+	have, err := e.Node.Rules(tables...)
+	if err != nil {
+		return nil, err
+	}
+	return netlab.RuleDrift(e.Rules.Plan(), have)
 }
 
 // findTunnel learns from tun0 what the ENI's network is.

@@ -269,6 +269,12 @@ func TestAdoptedENI(t *testing.T) {
 	eni, err := hyperplane.AdoptENI(t.Context(), config)
 	must(t, err)
 	defer func() { must(t, eni.Close()) }()
+	if len(eni.Drift) > 0 || len(vpc.Drift) > 0 {
+		t.Errorf("as the former control plane left them, they have drifted: %v, %v", eni.Drift, vpc.Drift)
+	}
+	if counts, err := eni.RuleCounts(); err != nil || len(counts) == 0 || counts[0].Packets != 1 {
+		t.Errorf("rules that were not touched go on counting, and have seen one connection: %+v, %v", counts, err)
+	}
 	web, err := lab.AdoptResource(t.Context(), spec.ID, spec.Resources[0], k.Web)
 	must(t, err)
 	removed, err := vpc.Sweep()

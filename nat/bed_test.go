@@ -204,8 +204,8 @@ func hangUp(c net.Conn) {
 	c.Close()
 }
 
-// What is lost is lost without a word, so a loss is a silence. It is shorter than TCP's first retransmission (1 s), so
-// that one lost connection is one lost packet; a connection that passes takes a thousandth of it.
+// What is lost is lost without a word, so a loss is a silence. A connection that passes takes a thousandth of it. It is
+// shorter than TCP's first retransmission (1 s), but on a busy machine one lost connection can be several lost packets.
 const silence = 300 * time.Millisecond
 
 // answerWithin bounds what has to succeed, on a machine however busy.

@@ -41,6 +41,9 @@ type ENI struct {
 	Address netip.Addr // eth0's
 	Rules   Rules
 
+	// Drift is how it was not as it should be when it was adopted, and is again.
+	Drift []netlab.Drift
+
 	vtep  netip.Addr // the Hyperplane node's endpoint
 	tun   int        // index of tun0
 	conns *netlink.Handle
@@ -75,7 +78,11 @@ func (n *Node) NewENI(ctx context.Context, c ENIConfig) (_ *ENI, err error) {
 	if err := e.addTunnel(n); err != nil {
 		return nil, fmt.Errorf("eni %s: %w", c.Name, err)
 	}
-	if err := e.translate(ctx, c); err != nil {
+	e.Rules = e.rulesOf(c)
+	if err := e.Node.Apply(ctx, e.Rules.Plan()); err != nil {
+		return nil, fmt.Errorf("eni %s: %w", c.Name, err)
+	}
+	if err := e.track(); err != nil {
 		return nil, fmt.Errorf("eni %s: %w", c.Name, err)
 	}
 	if c.Keep {
@@ -86,12 +93,13 @@ func (n *Node) NewENI(ctx context.Context, c ENIConfig) (_ *ENI, err error) {
 	return e, nil
 }
 
-// translate sets the rules and opens what tells of the connections under them.
-func (e *ENI) translate(ctx context.Context, c ENIConfig) error {
-	e.Rules = Rules{Address: e.Address, Ports: c.Ports, Capacity: c.Capacity}
-	if err := e.Node.Apply(ctx, e.Rules.Plan()); err != nil {
-		return err
-	}
+// rulesOf are the rules that an ENI is to have.
+func (e *ENI) rulesOf(c ENIConfig) Rules {
+	return Rules{Address: e.Address, Ports: c.Ports, Capacity: c.Capacity}
+}
+
+// track opens what tells of the connections under the rules, which have been set.
+func (e *ENI) track() error {
 	// The setting appears with the first rule that tracks connections.
 	if err := e.Node.NS.Set(netns.Sysctl{Key: "net/netfilter/nf_conntrack_tcp_timeout_established", Value: idle}); err != nil {
 		return err

@@ -28,11 +28,14 @@ func ExampleRules_Plan() {
 	// :FORWARD DROP [0:0]
 	// :OUTPUT ACCEPT [0:0]
 	// :new - [0:0]
+	// :full - [0:0]
 	// -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 	// -A FORWARD -s 100.64.0.0/10 -i tun0 -o eth0 -p tcp --syn -m conntrack --ctstate NEW -j new
 	// -A FORWARD -s 100.64.0.0/10 -i tun0 -o eth0 -p udp -m conntrack --ctstate NEW -j new
-	// -A new -m connlimit --connlimit-above 5 --connlimit-mask 0 --connlimit-saddr -j DROP
+	// -A new -m connlimit --connlimit-above 5 --connlimit-mask 0 --connlimit-saddr -g full
 	// -A new -j ACCEPT
+	// -A full -p tcp -j DROP
+	// -A full -p udp -j DROP
 	// COMMIT
 }
 

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"enilab/internal/ruleset"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -102,9 +104,43 @@ type Usage struct {
 	Ports       int                    // source ports for each target
 	InUse       map[netip.AddrPort]int // source ports in use, by target
 	Dropped     uint64                 // connections lost because no port was left, since the ENI was made
+	Refused     Refused
 }
 
-// Usage reads it from connection tracking.
+// Refused counts packets that asked for a connection above an ENI's capacity, since its rules were set. TCP asks several
+// times for one connection.
+type Refused struct{ TCP, UDP uint64 }
+
+// Total is that of both.
+func (r Refused) Total() uint64 { return r.TCP + r.UDP }
+
+// Refused reads from the rules what the ENI has refused. It runs iptables.
+func (e *ENI) Refused() (r Refused, err error) {
+	have, err := e.Node.Rules("filter")
+	if err != nil {
+		return r, fmt.Errorf("eni %s: %w", e.Node.Name, err)
+	}
+	for _, rule := range have[ruleset.Name{Table: "filter", Chain: full}].Rules {
+		switch rule.Value("-p") {
+		case "tcp":
+			r.TCP += rule.Packets
+		case "udp":
+			r.UDP += rule.Packets
+		}
+	}
+	return r, nil
+}
+
+// RuleCounts tells what the kernel has counted for each of the ENI's rules. It runs iptables.
+func (e *ENI) RuleCounts() ([]RuleCount, error) {
+	have, err := e.Node.Rules(tables...)
+	if err != nil {
+		return nil, fmt.Errorf("eni %s: rules: %w", e.Node.Name, err)
+	}
+	return e.Rules.counts(have)
+}
+
+// Usage reads it from connection tracking and from the rules.
 func (e *ENI) Usage() (Usage, error) {
 	u := Usage{Capacity: e.Rules.capacity(), Ports: e.Rules.ports().Count(), InUse: map[netip.AddrPort]int{}}
 	flows, err := e.Flows()
@@ -114,6 +150,9 @@ func (e *ENI) Usage() (Usage, error) {
 	u.Connections = len(flows)
 	for _, f := range flows {
 		u.InUse[f.Target]++
+	}
+	if u.Refused, err = e.Refused(); err != nil {
+		return u, err
 	}
 	err = e.Node.NS.Do(func() (err error) {
 		text, err := os.ReadFile("/proc/thread-self/net/stat/nf_conntrack")

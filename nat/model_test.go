@@ -15,9 +15,10 @@ type model struct {
 	ports    nat.Ports
 	capacity int
 
-	byFlow map[flow]netip.AddrPort // the ENI's side of each
-	byBack map[back]flow
-	noPort uint64 // flows lost because no port was left
+	byFlow  map[flow]netip.AddrPort // the ENI's side of each
+	byBack  map[back]flow
+	noPort  uint64 // flows lost because no port was left
+	refused nat.Refused
 }
 
 // flow is a connection as its slot knows it; back is where its replies come from and go to.

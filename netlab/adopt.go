@@ -44,65 +44,36 @@ func adoptVPC(ctx context.Context, s VPCSpec) (_ *VPC, err error) {
 			return nil, err
 		}
 	}
-	if err := v.adoptRouterLocked(); err != nil {
+	rules, err := v.Node.Rules(filterTable)
+	if err != nil {
 		return nil, err
 	}
-	if err := v.adoptLinksLocked(ctx); err != nil {
+	v.sets.adopt(rules, v.groups)
+	if err := v.adoptLinksLocked(); err != nil {
 		return nil, err
 	}
-	if err := v.commit(ctx); err != nil {
+	// What is as it should be is not touched: its rules go on counting.
+	if v.Drift, err = v.mendRulesLocked(ctx, rules); err != nil {
 		return nil, err
 	}
+	router, err := v.mendRouterLocked()
+	if err != nil {
+		return nil, err
+	}
+	v.Drift = append(v.Drift, router...)
 	v.undo.Push(v.Node.Close)
 	return v, nil
 }
 
-// adoptRouterLocked makes the router's addresses those of the subnets.
-func (v *VPC) adoptRouterLocked() error {
-	want := map[netip.Addr]bool{}
-	for _, sub := range v.subnets {
-		want[Gateway(sub.CIDR)] = true
-	}
-	have, err := v.Node.addresses(loopback)
-	if err != nil {
-		return err
-	}
-	for _, a := range have {
-		if a.IsLoopback() || want[a] {
-			delete(want, a)
-			continue
-		}
-		if err := v.Node.Link.AddrDel(indexed(loopback), &netlink.Addr{IPNet: IPNet(Host(a))}); err != nil {
-			return fmt.Errorf("remove router address %s: %w", a, err)
-		}
-	}
-	for a := range want {
-		if err := v.Node.Link.AddrAdd(indexed(loopback), &netlink.Addr{IPNet: IPNet(Host(a))}); err != nil {
-			return fmt.Errorf("router address %s: %w", a, err)
-		}
-	}
-	return nil
-}
-
-// adoptLinksLocked learns from the rules which number stands for which groups, so that links keep theirs, and from the
-// routes which addresses are taken. A number once used, if only by a link, is not used again; nor is a link's index.
-func (v *VPC) adoptLinksLocked(ctx context.Context) error {
-	saved, err := v.Node.savedRules(ctx)
-	if err != nil {
-		return err
-	}
-	for _, set := range readSets(saved) {
-		v.nextSet = max(v.nextSet, set.number+1)
-		if !slices.ContainsFunc(set.groups, func(id string) bool { _, ok := v.groups[id]; return !ok }) {
-			v.sets = append(v.sets, set)
-		}
-	}
+// adoptLinksLocked learns from the routes which addresses are taken. A number of a set that is used, if only by a link, is
+// not given to another; nor is a link's index.
+func (v *VPC) adoptLinksLocked() error {
 	links, err := v.Node.Link.LinkList()
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
 	}
 	for _, l := range links {
-		v.nextSet = max(v.nextSet, l.Attrs().Group+1)
+		v.sets.skip(l.Attrs().Group)
 		v.nextIndex = max(v.nextIndex, l.Attrs().Index+1)
 	}
 	routed, err := v.Node.routed(nil)
@@ -155,13 +126,15 @@ func (v *VPC) AdoptInterface(s InterfaceSpec) (_ *Interface, err error) {
 			return nil, fmt.Errorf("security groups: %w", err)
 		}
 	}
+	i.complete.Store(true)
 	return i, nil
 }
 
 // sweepGroup is the device group of links that are to go.
 const sweepGroup = 2
 
-// Sweep ends all interfaces that nobody has adopted or made since the network was adopted, and tells their ids. Until
+// Sweep ends all interfaces that nobody has adopted or made since the network was adopted, and tells their ids. What the
+// VPC has of the others it makes as it should be, and adds what was not to Drift. Until
 // then nobody who asks for just any address is given one of theirs. It visits everything. The kernel ends them in one go, at a hundredth of [Interface.Delete]'s cost.
 func (v *VPC) Sweep() (removed []string, err error) {
 	v.mu.Lock()
@@ -204,6 +177,8 @@ func (v *VPC) Sweep() (removed []string, err error) {
 	}
 	v.unclaimed = nil
 	slices.Sort(removed)
+	drift, mendErr := v.interfaceDriftLocked(true)
+	v.Drift, err = append(v.Drift, drift...), errors.Join(err, mendErr)
 	if err != nil {
 		err = fmt.Errorf("vpc %s: sweep: %w", v.ID, err)
 	}

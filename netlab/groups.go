@@ -52,7 +52,7 @@ func (v *VPC) RemoveSecurityGroup(ctx context.Context, id string) error {
 		}
 	}
 	sets := v.sets
-	v.sets = slices.DeleteFunc(slices.Clone(sets), func(s groupSet) bool { return slices.Contains(s.groups, id) })
+	v.sets.drop(id)
 	delete(v.groups, id)
 	if err := v.commit(ctx); err != nil {
 		v.sets, v.groups[id] = sets, before
@@ -82,7 +82,7 @@ func (v *VPC) UseGroups(ctx context.Context, groups []string) error {
 
 func (v *VPC) useGroupsLocked(ctx context.Context, groups []string) (uint32, error) {
 	groups = canonical(groups)
-	if number, ok := v.findSet(groups); ok {
+	if number, ok := v.sets.find(groups); ok {
 		return number, nil
 	}
 	known := map[string]bool{}
@@ -92,33 +92,13 @@ func (v *VPC) useGroupsLocked(ctx context.Context, groups []string) (uint32, err
 	if errs := checkGroups(groups, known); len(errs) > 0 {
 		return 0, fmt.Errorf("vpc %s: %w", v.ID, errs[0])
 	}
-	number := v.addSet(groups)
+	before := v.sets
+	number := v.sets.add(groups)
 	if err := v.commit(ctx); err != nil {
-		v.sets = v.sets[:len(v.sets)-1]
-		v.nextSet--
+		v.sets = before
 		return 0, err
 	}
 	return number, nil
-}
-
-func (v *VPC) findSet(groups []string) (number uint32, ok bool) {
-	for _, set := range v.sets {
-		if slices.Equal(set.groups, groups) {
-			return set.number, true
-		}
-	}
-	return 0, false
-}
-
-// addSet numbers a combination of groups, which the next commit makes rules of.
-func (v *VPC) addSet(groups []string) (number uint32) {
-	number, ok := v.findSet(groups)
-	if !ok {
-		number = v.nextSet
-		v.nextSet++
-		v.sets = append(v.sets, groupSet{number, groups})
-	}
-	return number
 }
 
 // commit replaces the namespace's whole ruleset. Callers hold mu, or nobody else knows v yet.
@@ -126,5 +106,20 @@ func (v *VPC) addSet(groups []string) (number uint32) {
 // The context's end does not stop it: whoever asked may go away between the kernel's change and the word of it, and rules
 // would hold that neither memory nor state knows of.
 func (v *VPC) commit(ctx context.Context) error {
-	return v.Node.Apply(context.WithoutCancel(ctx), planFilter(v.groups, v.sets))
+	return v.Node.Apply(context.WithoutCancel(ctx), v.planLocked().text())
 }
+
+func (v *VPC) planLocked() filterPlan { return planFilter(v.groups, v.sets.list) }
+
+// RuleCounts tells what the kernel has counted for each rule. It runs iptables.
+func (v *VPC) RuleCounts() ([]RuleCount, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	have, err := v.Node.Rules(filterTable)
+	if err != nil {
+		return nil, fmt.Errorf("vpc %s: rules: %w", v.ID, err)
+	}
+	return v.planLocked().counts(have)
+}
+
+const filterTable = "filter"

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,6 +55,8 @@ type Interface struct {
 	group uint32 // the link group: number of the security-group set
 	link  int    // index of the VPC's end, once created
 	owner int    // index of the owner's end, once created
+
+	complete atomic.Bool // published or adopted: what the kernel has of it can be compared
 }
 
 // OwnerLink is what the owner's end is called.
@@ -184,6 +187,7 @@ func (i *Interface) Publish() error {
 		at := i.Address.String()
 		return fmt.Errorf("%s: %w", i.ID, Blame(err, "up", "route to "+at, "hardware address of "+at, "proxy_delay"))
 	}
+	i.complete.Store(true)
 	return nil
 }
 
@@ -235,16 +239,15 @@ func (v *VPC) Connect(ctx context.Context, owner *Node, s InterfaceSpec) (_ *Int
 	return i, i.Resolve(ctx, owner)
 }
 
-// Delete ends the interface and gives its address back. It takes 20–30 ms for a link that still exists.
+// Delete ends the interface and gives its address back. It takes 20–30 ms for a link that still exists. If the kernel
+// refuses, the interface stays in the books, so that it can be tried again.
 func (i *Interface) Delete() error {
+	if i.link != 0 {
+		if err := i.vpc.Node.Link.LinkDel(indexed(i.link)); err != nil && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("%s: delete link: %w", i.ID, err)
+		}
+	}
 	i.Forget()
-	if i.link == 0 {
-		return nil
-	}
-	err := i.vpc.Node.Link.LinkDel(indexed(i.link))
-	if err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("%s: delete link: %w", i.ID, err)
-	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"enilab/internal/netns"
+	"enilab/internal/ruleset"
 
 	"github.com/containernetworking/plugins/pkg/netlinksafe"
 	"golang.org/x/sys/unix"
@@ -98,16 +99,14 @@ func (n *Node) Apply(ctx context.Context, rules string) error {
 	return nil
 }
 
-// savedRules are the filter rules in force, as iptables-save prints them.
-func (n *Node) savedRules(ctx context.Context) (string, error) {
-	var out, said bytes.Buffer
-	err := n.NS.Do(func() error {
-		cmd := exec.CommandContext(ctx, "iptables-save", "-t", "filter")
-		cmd.Stdout, cmd.Stderr = &out, &said
-		return cmd.Run()
+// Rules are the rules in force in some tables, with what they have counted. It runs iptables: not for a path that is timed.
+func (n *Node) Rules(tables ...string) (rules ruleset.Set, err error) {
+	err = n.NS.Do(func() error {
+		rules, err = ruleset.Read(tables...)
+		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("%s: iptables-save: %w: %s", n.Name, err, strings.TrimSpace(said.String()))
+		return nil, fmt.Errorf("%s: %w", n.Name, err)
 	}
-	return out.String(), nil
+	return rules, nil
 }

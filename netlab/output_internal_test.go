@@ -46,14 +46,3 @@ func TestOutputStaysSmall(t *testing.T) {
 		t.Errorf("a stranger's output was opened")
 	}
 }
-
-func TestReadSets(t *testing.T) {
-	want := []groupSet{{16, []string{"sg-a"}}, {19, []string{"sg-0123456789abcdef0", "sg-b"}}}
-	plan := planFilter(map[string]SecurityGroupSpec{"sg-a": {ID: "sg-a", Ingress: []Rule{All}}}, want)
-	saved := strings.ReplaceAll(plan, "sg-0123456789abcdef0,sg-b", `"sg-0123456789abcdef0,sg-b"`) // iptables-save quotes commas
-	for _, text := range []string{plan, saved} {
-		if got := readSets(text); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%v, want %v", got, want)
-		}
-	}
-}

@@ -66,7 +66,7 @@ func TestPlanFilter(t *testing.T) {
 			for _, g := range c.groups {
 				groups[g.ID] = g
 			}
-			got, file := planFilter(groups, c.sets), "testdata/"+name+".rules"
+			got, file := planFilter(groups, c.sets).text(), "testdata/"+name+".rules"
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)

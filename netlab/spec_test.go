@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"enilab/internal/ruleset"
 )
 
 // sound is a spec that uses everything and is valid.
@@ -209,7 +211,10 @@ func FuzzValidate(f *testing.F) {
 		if (Spec{VPCs: []VPCSpec{v}}).Validate() != nil {
 			return
 		}
-		plan := planFilter(map[string]SecurityGroupSpec{group: v.SecurityGroups[0]}, []groupSet{{firstGroupSet, []string{group}}})
+		plan := planFilter(map[string]SecurityGroupSpec{group: v.SecurityGroups[0]}, []groupSet{{firstGroupSet, []string{group}}}).text()
+		if _, err := ruleset.Parse(plan); err != nil {
+			t.Errorf("%v in\n%s", err, plan)
+		}
 		for line := range strings.Lines(plan) {
 			if !strings.HasSuffix(line, "\n") || !strings.Contains("*:-C", line[:1]) {
 				t.Errorf("line %q in\n%s", line, plan)

@@ -79,9 +79,10 @@ func (v *VPC) knowSubnetLocked(s SubnetSpec) error {
 	return nil
 }
 
-func routerAddress(s SubnetSpec) *netlink.Addr {
-	return &netlink.Addr{IPNet: IPNet(Host(Gateway(s.CIDR)))}
-}
+func routerAddress(s SubnetSpec) *netlink.Addr { return hostAddress(Gateway(s.CIDR)) }
+
+// hostAddress is an address without a subnet.
+func hostAddress(a netip.Addr) *netlink.Addr { return &netlink.Addr{IPNet: IPNet(Host(a))} }
 
 // RemoveSubnet removes a subnet that has no interface.
 func (v *VPC) RemoveSubnet(id string) error {

@@ -19,14 +19,16 @@ type VPC struct {
 	CIDR netip.Prefix
 	Node *Node // the router; not for callers to change
 
+	// Drift is how it was not as it should be when it was adopted, and is again.
+	Drift []Drift
+
 	undo undo.Stack
 	keep bool // its resources are pinned
 
 	mu         sync.Mutex // guards all below
 	subnets    map[string]*subnet
 	groups     map[string]SecurityGroupSpec
-	sets       []groupSet
-	nextSet    uint32 // number of the next set
+	sets       groupSets
 	interfaces map[string]*Interface
 	nextIndex  int                 // of the next interface's VPC end
 	unclaimed  map[netip.Addr]bool // after an adoption: addresses of interfaces that nobody has adopted yet
@@ -65,7 +67,7 @@ func NewVPC(ctx context.Context, s VPCSpec) (_ *VPC, err error) {
 		}
 	}
 	for _, r := range s.Resources { // their rules are known: one commit does for all
-		v.addSet(canonical(r.SecurityGroups))
+		v.sets.add(canonical(r.SecurityGroups))
 	}
 	if err := v.commit(ctx); err != nil {
 		return nil, err
@@ -77,7 +79,7 @@ func NewVPC(ctx context.Context, s VPCSpec) (_ *VPC, err error) {
 func newVPC(s VPCSpec) *VPC {
 	v := &VPC{
 		ID: s.ID, CIDR: s.CIDR,
-		subnets: map[string]*subnet{}, groups: map[string]SecurityGroupSpec{}, nextSet: firstGroupSet, nextIndex: firstIndex, interfaces: map[string]*Interface{},
+		subnets: map[string]*subnet{}, groups: map[string]SecurityGroupSpec{}, sets: groupSets{next: firstGroupSet}, nextIndex: firstIndex, interfaces: map[string]*Interface{},
 	}
 	for _, g := range s.SecurityGroups {
 		v.groups[g.ID] = g

@@ -52,6 +52,32 @@ func NewRule(text string) (Rule, error) {
 // Same tells whether two rules do the same, however they are written.
 func (r Rule) Same(other Rule) bool { return r.key == other.key }
 
+// Value is what stands behind a flag of the rule, such as "--comment"; empty if it has none.
+func (r Rule) Value(flag string) string {
+	words, _ := split(r.Text) // has been split before
+	for i, w := range words {
+		if w.isFlag() && w.text == flag && i+1 < len(words) {
+			return words[i+1].text
+		}
+	}
+	return ""
+}
+
+// Counter returns what tells the count of a rule of the chain; asked again for the same rule, that of the next like it. A
+// rule that is not there has counted nothing.
+func (c Chain) Counter() func(Rule) Count {
+	counts := map[string][]Count{}
+	for _, r := range c.Rules {
+		counts[r.key] = append(counts[r.key], r.Count)
+	}
+	return func(r Rule) (next Count) {
+		if left := counts[r.key]; len(left) > 0 {
+			next, counts[r.key] = left[0], left[1:]
+		}
+		return next
+	}
+}
+
 // Parse reads what iptables-restore takes.
 func Parse(text string) (Set, error) {
 	s := Set{}

@@ -1,0 +1,148 @@
+package netlab_test
+
+import (
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"enilab/internal/nstest"
+	"enilab/netlab"
+)
+
+// drift is what a check tells, a line each.
+func drift(list []netlab.Drift) string {
+	lines := make([]string, len(list))
+	for i, d := range list {
+		lines[i] = d.Kind + " " + d.Is + ": " + d.What
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestDriftIsMended: whatever somebody else changes in a VPC or at a server's end is found and told, and mended; and then
+// the server is reached as before.
+func TestDriftIsMended(t *testing.T) {
+	nstest.NoLeaks(t)
+	spec := plain("vpc-blue")
+	spec.SecurityGroups = append(spec.SecurityGroups, netlab.SecurityGroupSpec{ID: "sg-web", Ingress: []netlab.Rule{{Protocol: "tcp", FromPort: 80, Group: "sg-open"}}})
+	spec.Resources = []netlab.ResourceSpec{whoami(t, "web", "subnet-a", "10.0.1.200", []string{"sg-web"}, 80)}
+	lab := build(t, netlab.Spec{VPCs: []netlab.VPCSpec{spec}})
+	vpc, web := lab.VPC("vpc-blue"), lab.Resource("vpc-blue", "web")
+	client := newNode(t, "client")
+	attach(t, vpc, client, open, true)
+	at := netip.MustParseAddrPort("10.0.1.200:80")
+	check := func() string {
+		t.Helper()
+		inVPC, err := vpc.Check()
+		must(t, err)
+		atServer, err := web.Interface.Check(web.Node)
+		must(t, err)
+		return drift(append(inVPC, atServer...))
+	}
+	for name, c := range map[string]struct {
+		in   *netlab.Node
+		do   string // $eni is the link of the server's in the VPC
+		want string
+	}{
+		"rules are flushed": {vpc.Node, "iptables -F; iptables -X; iptables -P FORWARD ACCEPT; iptables -P INPUT ACCEPT; iptables -P OUTPUT ACCEPT", "rule missing: filter: -P FORWARD DROP\nrule extra: filter: -P FORWARD ACCEPT\n*"},
+		"a rule goes":       {vpc.Node, "iptables -D in-16 -p tcp --dport 80 -m devgroup --src-group 0x11 -m comment --comment sg-web -j ACCEPT", "rule missing: filter: -A in-16 -p tcp --dport 80 -m devgroup --src-group 0x11 -m comment --comment sg-web -j ACCEPT"},
+		"a rule comes":      {vpc.Node, "iptables -I FORWARD -j ACCEPT", "rule extra: filter: -A FORWARD -j ACCEPT"},
+		"a chain comes":     {vpc.Node, "iptables -N mine", "rule extra: filter: -N mine"},
+		"no router":         {vpc.Node, "ip address delete 10.0.1.1/32 dev lo", "address missing: 10.0.1.1 of the router"},
+		"another router":    {vpc.Node, "ip address add 10.0.1.77/32 dev lo", "address extra: 10.0.1.77 of the router"},
+		"another set":       {vpc.Node, "ip link set $eni group 17", "link changed: $eni has the security-group set 17, want 16"},
+		"down":              {vpc.Node, "ip link set $eni down", "link changed: $eni is down, want up\nroute missing: 10.0.1.200 over $eni\n*"},
+		"no route":          {vpc.Node, "ip route delete 10.0.1.200", "route missing: 10.0.1.200 over $eni"},
+		"another way":       {vpc.Node, "ip route replace 10.0.1.200 dev lo", "route changed: 10.0.1.200 leads to another link than $eni"},
+		"a way besides":     {vpc.Node, "ip route add 10.0.1.222 dev $eni", "route extra: 10.0.1.222/32 over $eni"},
+		"no neighbour":      {vpc.Node, "ip neigh delete 10.0.1.200 dev $eni", "neighbour missing: 10.0.1.200 at 0a:58:0a:00:01:c8"},
+		"another neighbour": {vpc.Node, "ip neigh replace 10.0.1.200 lladdr 02:00:00:00:00:01 dev $eni nud permanent", "neighbour changed: 10.0.1.200 is at 02:00:00:00:00:01, want 0a:58:0a:00:01:c8 for good"},
+		"server down":       {web.Node, "ip link set eth0 down", "link changed: vpc-blue.web: eth0 is down, want up\nroute missing: the default route via 10.0.1.1 of vpc-blue.web: eth0"},
+		"no address":        {web.Node, "ip address flush dev eth0", "address missing: 10.0.1.200 of vpc-blue.web: eth0\nroute missing: the default route via 10.0.1.1 of vpc-blue.web: eth0"},
+		"an address more":   {web.Node, "ip address add 10.0.1.201/24 dev eth0", "address extra: 10.0.1.201 of vpc-blue.web: eth0"},
+		"no way out":        {web.Node, "ip route delete default", "route missing: the default route via 10.0.1.1 of vpc-blue.web: eth0"},
+		"another name":      {web.Node, "ip link set eth0 down; ip link set eth0 name eth1; ip link set eth1 up; ip route add default via 10.0.1.1", "link changed: vpc-blue.web: eth0 is called eth1"},
+		"no link":           {vpc.Node, "ip link delete $eni", "link missing: $eni of " + web.Interface.ID + "\nlink missing: vpc-blue.web: eth0 of " + web.Interface.ID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if found := check(); found != "" {
+				t.Fatalf("before anything was done:\n%s", found)
+			}
+			named := strings.NewReplacer("$eni", web.Interface.LinkName())
+			must(t, c.in.NS.Do(func() error {
+				out, err := exec.CommandContext(t.Context(), "sh", "-ec", named.Replace(c.do)).CombinedOutput()
+				if err != nil {
+					err = fmt.Errorf("%w: %s", err, out)
+				}
+				return err
+			}))
+			found := check()
+			want, rest := strings.CutSuffix(named.Replace(c.want), "*")
+			if found != want && !(rest && strings.HasPrefix(found, want)) {
+				t.Errorf("found\n%s\nwant\n%s", found, want)
+			}
+			atServer, err := web.Interface.Mend(t.Context(), web.Node)
+			must(t, err)
+			inVPC, err := vpc.Mend(t.Context())
+			must(t, err)
+			if len(atServer)+len(inVPC) == 0 {
+				t.Error("mending tells of nothing")
+			}
+			if left := check(); left != "" {
+				t.Errorf("after mending:\n%s", left)
+			}
+			if _, _, err := reach(client, "tcp4", at, answerWithin); err != nil {
+				t.Errorf("after mending: %v", err)
+			}
+		})
+	}
+}
+
+// TestMendCountsOn: rules that are as they should be are not touched, and go on counting.
+func TestMendCountsOn(t *testing.T) {
+	nstest.NoLeaks(t)
+	spec := plain("vpc-blue")
+	spec.SecurityGroups = append(spec.SecurityGroups, netlab.SecurityGroupSpec{
+		ID: "sg-web", Ingress: []netlab.Rule{{Protocol: "udp", FromPort: 53, CIDR: netlab.All.CIDR}, {Protocol: "tcp", FromPort: 80, ToPort: 81, Group: "sg-open"}}, Egress: []netlab.Rule{},
+	})
+	spec.Resources = []netlab.ResourceSpec{whoami(t, "web", "subnet-a", "10.0.1.200", []string{"sg-web"}, 80)}
+	lab := build(t, netlab.Spec{VPCs: []netlab.VPCSpec{spec}})
+	vpc, web := lab.VPC("vpc-blue"), lab.Resource("vpc-blue", "web")
+	client := newNode(t, "client")
+	own := attach(t, vpc, client, open, true).Address
+	for range 3 {
+		_, _, err := reach(client, "tcp4", netip.MustParseAddrPort("10.0.1.200:80"), answerWithin)
+		must(t, err)
+	}
+	send := func(from *netlab.Node, to string, times int) {
+		must(t, from.NS.Do(func() error {
+			return exec.CommandContext(t.Context(), "bash", "-c", fmt.Sprintf("for i in $(seq %d); do echo 12345 > /dev/udp/%s; done", times, to)).Run()
+		}))
+	}
+	send(client, "10.0.1.200/99", 2)      // no rule lets it in
+	send(web.Node, own.String()+"/53", 4) // nor out
+	for range 2 {
+		counts, err := vpc.RuleCounts()
+		must(t, err)
+		var got strings.Builder
+		for _, c := range counts {
+			if c.Packets > 0 && c.What != netlab.Established {
+				fmt.Fprintf(&got, "%v egress %t %s%s %d-%d allows %t: %d\n", c.Groups, c.Egress, c.What, c.Rule.Protocol, c.Rule.FromPort, c.Rule.ToPort, c.Allows, c.Packets)
+			}
+		}
+		const want = `[sg-open] egress true -1 0-0 allows true: 5
+[sg-web] egress false tcp 80-81 allows true: 3
+[sg-web] egress true what no rule allows 0-0 allows false: 4
+[sg-web] egress false what no rule allows 0-0 allows false: 2
+`
+		if got.String() != want {
+			t.Errorf("counted\n%swant\n%s", got.String(), want)
+		}
+		found, err := vpc.Mend(t.Context())
+		must(t, err)
+		if len(found) > 0 {
+			t.Errorf("drift %v", found)
+		}
+	}
+}
