@@ -8,7 +8,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 100000x
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 COMPILE  := scripts/compile.sh
-ZIP      := CGO_ENABLED=0 go run -trimpath github.com/aws/aws-lambda-go/cmd/build-lambda-zip
+ZIP      := GOARCH= CGO_ENABLED=0 go run -trimpath github.com/aws/aws-lambda-go/cmd/build-lambda-zip
 
 .PHONY: help deps build functions demo test quick bench lint fuzz clean
 
