@@ -138,13 +138,14 @@ root_arm64() {
   modules=$(basename "$(echo "$root"/usr/lib/modules/*)")
   find "$root/usr/lib/modules/$modules/kernel" -type f | grep -vE '/kernel/(net|lib|crypto|fs/(overlayfs|fuse))/|/drivers/net/(veth|vxlan|dummy|tun|macvlan)' | xargs -r rm -f
   depmod -b "$root/usr" "$modules" 2>/dev/null || depmod -b "$root" "$modules"
-  rm -rf "$root"/usr/share/{doc,man,locale,i18n,perl,zoneinfo,info} "${root:?}/boot" "$root"/var/cache/apt "$root"/var/lib/apt "$root"/usr/lib/firmware
+  rm -rf "${root:?}"/{boot,var/cache/apt,var/lib/apt,usr/lib/firmware} "$root"/usr/share/{doc,man,locale,i18n,perl,zoneinfo,info}
   printf 'root:x:0:0:root:/root:/bin/bash\nstudent:x:1000:1000::/home/student:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n' >"$root/etc/passwd"
   printf 'root:x:0:\nstudent:x:1000:\nnogroup:x:65534:\n' >"$root/etc/group"
   install -d -m 700 "$root/home/student" "$root/moved"
   cp -a "$tree" "$root/home/student/enilab"
   rm -rf "$root/home/student/enilab/bin/"{e2e.test,e2e-aws.test}
   chown -R 1000:1000 "$root/home/student"
+  # shellcheck disable=SC2016 # expanded in the machine
   # shellcheck disable=SC2016 # expanded in the machine
   printf '%s\n' '#!/bin/bash' 'export PATH=/usr/sbin:/usr/bin' 'mount -t tmpfs -o size=90% tmpfs /moved' \
     'cp -a /usr /etc /var /home /root /guest /moved/' 'for d in bin sbin lib; do ln -s usr/$d /moved/$d; done' \
