@@ -24,7 +24,7 @@ var (
 	hostTrees = []string{"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"}
 	hostEtc   = []string{
 		"etc/alternatives", "etc/ld.so.cache", "etc/localtime", "etc/ssl/certs",
-		"etc/java-17-openjdk", "etc/java-21-openjdk", "etc/java-25-openjdk", // where Debian keeps what a JVM does not start without
+		"etc/java-11-openjdk", "etc/java-17-openjdk", "etc/java-21-openjdk", "etc/java-25-openjdk", // where Debian keeps what a JVM does not start without
 	}
 	hostDev = []string{"dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom"}
 )

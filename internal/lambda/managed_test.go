@@ -21,10 +21,12 @@ type behaviour struct {
 	runtime string // other than the test's; empty: the test's
 	handler string // empty: the language's usual one
 	files   map[string]string
+	code    []byte // in place of files
 	env     map[string]string
 	event   string                                      // empty: {}
 	payload string                                      // what the caller gets; with kind, what the payload must say
 	kind    string                                      // the error's type, if the function fails
+	failed  bool                                        // it fails without a type
 	log     []string                                    // patterns that the log must have, in this order
 	rest    func(t *testing.T, b *bed, function string) // what else is to be seen
 }
@@ -76,12 +78,14 @@ func (b *bed) behave(t *testing.T, runtime, handler string, list []behaviour) {
 				}
 				entries = append(entries, entry{name, mode, text})
 			}
-			in.ZipFile = zipOf(entries...)
+			if in.ZipFile = c.code; c.code == nil {
+				in.ZipFile = zipOf(entries...)
+			}
 			f := b.create(t, in)
 			out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Payload: []byte(cmp.Or(c.event, "{}")), LogTail: true})
 			must(t, err)
 			log := b.printed(t, f)
-			if c.kind == "" {
+			if c.kind == "" && !c.failed {
 				if out.FunctionError != "" || string(out.Payload) != c.payload {
 					t.Errorf("%s%s\nwant %s\n%s", out.FunctionError, out.Payload, c.payload, log)
 				}

@@ -17,6 +17,8 @@ import (
 // Dir is where functions find the files of their runtime, LAMBDA_RUNTIME_DIR.
 const Dir = "/var/runtime"
 
+//go:generate go run ./genjar
+
 //go:embed files
 var embedded embed.FS
 
@@ -42,6 +44,7 @@ var all = []Runtime{
 	{"nodejs24.x", &node, version{24}}, {"nodejs22.x", &node, version{22}}, {"nodejs20.x", &node, version{20}}, {"nodejs18.x", &node, version{18}},
 	{"python3.14", &python, version{3, 14}}, {"python3.13", &python, version{3, 13}}, {"python3.12", &python, version{3, 12}},
 	{"python3.11", &python, version{3, 11}}, {"python3.10", &python, version{3, 10}}, {"python3.9", &python, version{3, 9}},
+	{"java25", &java, version{25}}, {"java21", &java, version{21}}, {"java17", &java, version{17}}, {"java11", &java, version{11}},
 }
 
 // Names lists the managed runtimes.
@@ -103,6 +106,20 @@ var python = language{
 	programs:  func(v version) []string { return inPath("python"+v.String(), "python3") },
 	arguments: func(int) []string { return []string{Dir + "/bootstrap.py"} },
 	variables: func(version) map[string]string { return map[string]string{"PYTHONPATH": Dir} },
+}
+
+var java = language{
+	name: "Java", tag: "java", brings: "default-jre-headless", least: version{11},
+	programs: func(version) []string { return append(inPath("java"), "usr/lib/jvm/*/bin/java") },
+	// 85 % of the function's memory are AWS's bound for the heap. A machine with many processors and much memory is no
+	// reason to start with more threads and pages.
+	arguments: func(memory int) []string {
+		return []string{
+			fmt.Sprintf("-XX:MaxHeapSize=%dk", memory*1024*85/100), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+			"-XX:-UsePerfData", "-classpath", Dir + "/lib/enilab-runtime.jar", "enilab.runtime.Bootstrap",
+		}
+	},
+	variables: func(version) map[string]string { return nil },
 }
 
 // inPath lists where a sandbox's PATH finds programs, below the root.

@@ -94,7 +94,7 @@ type Function struct {
 	Name        string            `yaml:",key" pattern:"^[a-zA-Z0-9_-]{1,64}$" say:"a function's name has 1 to 64 of letters, digits, '-' and '_'"`
 	Code        Code              `yaml:"code,required" doc:"A key in the function store, such as go.zip; or, with a slash in it, the path of a zip or of a directory with the code, relative to this file, such as ./hello."`
 	Handler     string            `yaml:"handler" default:"bootstrap" pattern:"^[^\\s]{1,128}$" say:"a handler has 1 to 128 characters and no space" doc:"Handed to the runtime, such as function.handler."`
-	Runtime     string            `yaml:"runtime" default:"provided.al2023" enum:"provided.al2023,provided.al2,nodejs24.x,nodejs22.x,nodejs20.x,nodejs18.x,python3.14,python3.13,python3.12,python3.11,python3.10,python3.9" doc:"provided: the code brings its own, as bootstrap. Any other runs the handler, by an interpreter of this machine."`
+	Runtime     string            `yaml:"runtime" default:"provided.al2023" enum:"provided.al2023,provided.al2,nodejs24.x,nodejs22.x,nodejs20.x,nodejs18.x,python3.14,python3.13,python3.12,python3.11,python3.10,python3.9,java25,java21,java17,java11" doc:"provided: the code brings its own, as bootstrap. Any other runs the handler, by an interpreter of this machine."`
 	Role        string            `yaml:"role" doc:"The execution role. Left out: one that may manage network interfaces."`
 	Memory      int               `yaml:"memory" default:"128" min:"128" max:"10240" doc:"MB."`
 	Timeout     time.Duration     `yaml:"timeout" default:"3s" min:"1s" max:"15m" doc:"How long an invocation may take."`
