@@ -27,3 +27,8 @@ func int32Of(p *int) *int32 {
 func refusal(code, format string, args ...any) error {
 	return &wire.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
+
+// refusalWith is a refusal with an HTTP status of its own.
+func refusalWith(status int, code, format string, args ...any) error {
+	return &wire.Error{Code: code, Message: fmt.Sprintf(format, args...), HTTPStatus: status}
+}

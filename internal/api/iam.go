@@ -22,6 +22,19 @@ func registerIAM(s *wire.Server, c Config) {
 	wire.Handle(s, iamapi.GetRole, h.getRole)
 	wire.Handle(s, iamapi.ListRoles, h.listRoles)
 	wire.Handle(s, iamapi.DeleteRole, h.deleteRole)
+	wire.Handle(s, iamapi.UpdateRole, h.updateRole)
+	wire.Handle(s, iamapi.UpdateRoleDescription, h.updateRoleDescription)
+	wire.Handle(s, iamapi.UpdateAssumeRolePolicy, h.updateAssumeRolePolicy)
+	wire.Handle(s, iamapi.PutRolePermissionsBoundary, h.putRolePermissionsBoundary)
+	wire.Handle(s, iamapi.DeleteRolePermissionsBoundary, h.deleteRolePermissionsBoundary)
+	wire.Handle(s, iamapi.ListInstanceProfilesForRole, h.listInstanceProfilesForRole)
+
+	wire.Handle(s, iamapi.TagRole, h.tagRole)
+	wire.Handle(s, iamapi.UntagRole, h.untagRole)
+	wire.Handle(s, iamapi.ListRoleTags, h.listRoleTags)
+	wire.Handle(s, iamapi.TagPolicy, h.tagPolicy)
+	wire.Handle(s, iamapi.UntagPolicy, h.untagPolicy)
+	wire.Handle(s, iamapi.ListPolicyTags, h.listPolicyTags)
 
 	wire.Handle(s, iamapi.PutRolePolicy, h.putRolePolicy)
 	wire.Handle(s, iamapi.GetRolePolicy, h.getRolePolicy)
@@ -31,12 +44,26 @@ func registerIAM(s *wire.Server, c Config) {
 	wire.Handle(s, iamapi.AttachRolePolicy, h.attachRolePolicy)
 	wire.Handle(s, iamapi.ListAttachedRolePolicies, h.listAttachedRolePolicies)
 	wire.Handle(s, iamapi.DetachRolePolicy, h.detachRolePolicy)
+
+	wire.Handle(s, iamapi.CreatePolicy, h.createPolicy)
 	wire.Handle(s, iamapi.GetPolicy, h.getPolicy)
+	wire.Handle(s, iamapi.ListPolicies, h.listPolicies)
+	wire.Handle(s, iamapi.DeletePolicy, h.deletePolicy)
+	wire.Handle(s, iamapi.ListEntitiesForPolicy, h.listEntitiesForPolicy)
+	wire.Handle(s, iamapi.CreatePolicyVersion, h.createPolicyVersion)
+	wire.Handle(s, iamapi.GetPolicyVersion, h.getPolicyVersion)
+	wire.Handle(s, iamapi.ListPolicyVersions, h.listPolicyVersions)
+	wire.Handle(s, iamapi.DeletePolicyVersion, h.deletePolicyVersion)
+	wire.Handle(s, iamapi.SetDefaultPolicyVersion, h.setDefaultPolicyVersion)
+
+	wire.Handle(s, iamapi.GetUser, h.getUser)
+	wire.Handle(s, iamapi.ListAccountAliases, h.listAccountAliases)
 }
 
 // IAM's codes for what is refused here. https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html#API_CreateRole_Errors
 const (
 	invalidInput    = "InvalidInput"
+	noSuchEntity    = "NoSuchEntity"
 	validationError = "ValidationError"
 )
 

@@ -41,9 +41,9 @@ func (h iamHandlers) listAttachedRolePolicies(_ context.Context, in *iamapi.List
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(p iam.ManagedPolicy) bool { return !strings.HasPrefix(p.Path, given(in.PathPrefix)) })
-	page, next, err := listing(all, func(p iam.ManagedPolicy) string { return p.ARN }, in.Marker, in.MaxItems)
-	policies := convert(page, func(p iam.ManagedPolicy) iamapi.AttachedPolicy {
+	all = slices.DeleteFunc(all, func(p iam.Policy) bool { return !strings.HasPrefix(p.Path, given(in.PathPrefix)) })
+	page, next, err := listing(all, func(p iam.Policy) string { return p.ARN }, in.Marker, in.MaxItems)
+	policies := convert(page, func(p iam.Policy) iamapi.AttachedPolicy {
 		return iamapi.AttachedPolicy{PolicyName: new(p.PolicyName), PolicyArn: new(p.ARN)}
 	})
 	return &iamapi.ListAttachedRolePoliciesResponse{AttachedPolicies: policies, Marker: next, IsTruncated: new(next != nil)}, err
@@ -51,13 +51,4 @@ func (h iamHandlers) listAttachedRolePolicies(_ context.Context, in *iamapi.List
 
 func (h iamHandlers) detachRolePolicy(_ context.Context, in *iamapi.DetachRolePolicyRequest) (*wire.None, error) {
 	return nil, h.DetachRolePolicy(*in.RoleName, *in.PolicyArn)
-}
-
-func (h iamHandlers) getPolicy(_ context.Context, in *iamapi.GetPolicyRequest) (*iamapi.GetPolicyResponse, error) {
-	p, err := h.GetPolicy(*in.PolicyArn)
-	return &iamapi.GetPolicyResponse{Policy: &iamapi.Policy{
-		PolicyName: new(p.PolicyName), PolicyId: new(p.PolicyID), Arn: new(p.ARN), Path: new(p.Path), Description: new(p.Description),
-		DefaultVersionId: new(p.DefaultVersionID), AttachmentCount: new(int32(p.AttachmentCount)), PermissionsBoundaryUsageCount: new(int32(0)),
-		IsAttachable: new(true), CreateDate: p.CreateDate, UpdateDate: p.UpdateDate, Tags: []iamapi.Tag{},
-	}}, err
 }

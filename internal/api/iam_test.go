@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"enilab/internal/iam"
@@ -54,8 +55,8 @@ func TestRoles(t *testing.T) {
 	refused(c.CreateRole(ctx, &awsiam.CreateRoleInput{RoleName: in.RoleName, AssumeRolePolicyDocument: aws.String("{")}))(t, "MalformedPolicyDocument")
 	refused(c.ListRoles(ctx, &awsiam.ListRolesInput{MaxItems: aws.Int32(1001)}))(t, "ValidationError")
 	refused(c.ListRoles(ctx, &awsiam.ListRolesInput{Marker: aws.String("?")}))(t, "ValidationError")
-	in.PermissionsBoundary = aws.String("arn:aws:iam::aws:policy/AdministratorAccess")
-	refused(c.CreateRole(ctx, in))(t, "InvalidInput")
+	in.PermissionsBoundary = aws.String("arn:aws:iam::aws:policy/None")
+	refused(c.CreateRole(ctx, in))(t, "NoSuchEntity")
 	in.PermissionsBoundary, in.Tags = nil, append(in.Tags, types.Tag{Key: aws.String("TEAM"), Value: aws.String("y")})
 	refused(c.CreateRole(ctx, in))(t, "InvalidInput")
 }
@@ -97,4 +98,81 @@ func TestRolePolicies(t *testing.T) {
 	refused(c.DetachRolePolicy(ctx, &awsiam.DetachRolePolicyInput{RoleName: role, PolicyArn: aws.String(access)}))(t, "NoSuchEntity")
 	refused(c.AttachRolePolicy(ctx, &awsiam.AttachRolePolicyInput{RoleName: role, PolicyArn: aws.String("arn:aws:iam::aws:policy/None")}))(t, "NoSuchEntity")
 	refused(c.GetPolicy(ctx, &awsiam.GetPolicyInput{PolicyArn: aws.String("arn:aws:iam::aws:policy/NoSuchPolicy")}))(t, "NoSuchEntity")
+}
+
+func TestRolesAreChanged(t *testing.T) {
+	r := newRegion(t)
+	c, ctx := awsiam.NewFromConfig(r.Config), t.Context()
+	role, boundary := aws.String("f"), aws.String("arn:aws:iam::aws:policy/PowerUserAccess")
+	answer(c.CreateRole(ctx, &awsiam.CreateRoleInput{RoleName: role, AssumeRolePolicyDocument: aws.String(iam.LambdaTrust), PermissionsBoundary: boundary}))(t)
+	trust := strings.Replace(iam.LambdaTrust, "lambda", "ec2", 1)
+	answer(c.UpdateAssumeRolePolicy(ctx, &awsiam.UpdateAssumeRolePolicyInput{RoleName: role, PolicyDocument: &trust}))(t)
+	answer(c.UpdateRole(ctx, &awsiam.UpdateRoleInput{RoleName: role, Description: aws.String("one"), MaxSessionDuration: aws.Int32(7200)}))(t)
+	equal(t, "updated", *answer(c.UpdateRoleDescription(ctx, &awsiam.UpdateRoleDescriptionInput{RoleName: role, Description: aws.String("two")}))(t).Role.Description, "two")
+	answer(c.TagRole(ctx, &awsiam.TagRoleInput{RoleName: role, Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}, {Key: aws.String("c"), Value: aws.String("d")}}}))(t)
+	answer(c.UntagRole(ctx, &awsiam.UntagRoleInput{RoleName: role, TagKeys: []string{"a"}}))(t)
+	tags := answer(c.ListRoleTags(ctx, &awsiam.ListRoleTagsInput{RoleName: role}))(t)
+	equal(t, "tags", len(tags.Tags), 1)
+	equal(t, "tag", *tags.Tags[0].Key+*tags.Tags[0].Value, "cd")
+	got := answer(c.GetRole(ctx, &awsiam.GetRoleInput{RoleName: role}))(t).Role
+	equal(t, "trust", decoded(t, got.AssumeRolePolicyDocument), trust)
+	equal(t, "session", *got.MaxSessionDuration, 7200)
+	equal(t, "boundary", *got.PermissionsBoundary.PermissionsBoundaryArn, *boundary)
+	equal(t, "use of the boundary", *answer(c.GetPolicy(ctx, &awsiam.GetPolicyInput{PolicyArn: boundary}))(t).Policy.PermissionsBoundaryUsageCount, 1)
+	bounded := answer(c.ListEntitiesForPolicy(ctx, &awsiam.ListEntitiesForPolicyInput{PolicyArn: boundary}))(t)
+	equal(t, "bounded", *bounded.PolicyRoles[0].RoleName, "f")
+	equal(t, "attached", len(answer(c.ListEntitiesForPolicy(ctx, &awsiam.ListEntitiesForPolicyInput{PolicyArn: boundary, PolicyUsageFilter: types.PolicyUsageTypePermissionsPolicy}))(t).PolicyRoles), 0)
+	answer(c.DeleteRolePermissionsBoundary(ctx, &awsiam.DeleteRolePermissionsBoundaryInput{RoleName: role}))(t)
+	answer(c.PutRolePermissionsBoundary(ctx, &awsiam.PutRolePermissionsBoundaryInput{RoleName: role, PermissionsBoundary: boundary}))(t)
+	equal(t, "profiles", len(answer(c.ListInstanceProfilesForRole(ctx, &awsiam.ListInstanceProfilesForRoleInput{RoleName: role}))(t).InstanceProfiles), 0)
+	refused(c.ListInstanceProfilesForRole(ctx, &awsiam.ListInstanceProfilesForRoleInput{RoleName: aws.String("none")}))(t, "NoSuchEntity")
+}
+
+func TestManagedPolicies(t *testing.T) {
+	const first, second = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}`, `{"Statement":[{"Effect":"Allow","Action":"s3:*", "Resource":"*"}]}`
+	r := newRegion(t)
+	c, ctx := awsiam.NewFromConfig(r.Config), t.Context()
+	made := answer(c.CreatePolicy(ctx, &awsiam.CreatePolicyInput{
+		PolicyName: aws.String("own"), Description: aws.String("mine"), PolicyDocument: aws.String(first), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}},
+	}))(t).Policy
+	arn := made.Arn
+	equal(t, "arn", *arn, "arn:aws:iam::123456789012:policy/own")
+	v := answer(c.CreatePolicyVersion(ctx, &awsiam.CreatePolicyVersionInput{PolicyArn: arn, PolicyDocument: aws.String(second), SetAsDefault: true}))(t).PolicyVersion
+	equal(t, "version", *v.VersionId, "v2")
+	equal(t, "in force", v.IsDefaultVersion, true)
+	answer(c.SetDefaultPolicyVersion(ctx, &awsiam.SetDefaultPolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v1")}))(t)
+	got := answer(c.GetPolicyVersion(ctx, &awsiam.GetPolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v2")}))(t).PolicyVersion
+	equal(t, "document", decoded(t, got.Document), second)
+	versions := answer(c.ListPolicyVersions(ctx, &awsiam.ListPolicyVersionsInput{PolicyArn: arn}))(t).Versions
+	equal(t, "versions", *versions[0].VersionId+*versions[1].VersionId, "v2v1")
+	p := answer(c.GetPolicy(ctx, &awsiam.GetPolicyInput{PolicyArn: arn}))(t).Policy
+	equal(t, "policy", *p.Description+*p.DefaultVersionId+*p.Tags[0].Key, "minev1a")
+	answer(c.TagPolicy(ctx, &awsiam.TagPolicyInput{PolicyArn: arn, Tags: []types.Tag{{Key: aws.String("c"), Value: aws.String("d")}}}))(t)
+	answer(c.UntagPolicy(ctx, &awsiam.UntagPolicyInput{PolicyArn: arn, TagKeys: []string{"a"}}))(t)
+	equal(t, "tag", *answer(c.ListPolicyTags(ctx, &awsiam.ListPolicyTagsInput{PolicyArn: arn}))(t).Tags[0].Key, "c")
+
+	local := answer(c.ListPolicies(ctx, &awsiam.ListPoliciesInput{Scope: types.PolicyScopeTypeLocal}))(t).Policies
+	equal(t, "the account's", len(local), 1)
+	count, pages := 0, awsiam.NewListPoliciesPaginator(c, &awsiam.ListPoliciesInput{MaxItems: aws.Int32(7)})
+	for pages.HasMorePages() {
+		count += len(answer(pages.NextPage(ctx))(t).Policies)
+	}
+	equal(t, "all", count > 60, true)
+	equal(t, "attached", len(answer(c.ListPolicies(ctx, &awsiam.ListPoliciesInput{OnlyAttached: true}))(t).Policies), 0)
+	equal(t, "under a path", len(answer(c.ListPolicies(ctx, &awsiam.ListPoliciesInput{PathPrefix: aws.String("/job-function/")}))(t).Policies), 2)
+	refused(c.ListPolicies(ctx, &awsiam.ListPoliciesInput{Scope: "Mine"}))(t, "ValidationError")
+	refused(c.DeletePolicy(ctx, &awsiam.DeletePolicyInput{PolicyArn: arn}))(t, "DeleteConflict")
+	answer(c.DeletePolicyVersion(ctx, &awsiam.DeletePolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v2")}))(t)
+	answer(c.DeletePolicy(ctx, &awsiam.DeletePolicyInput{PolicyArn: arn}))(t)
+	refused(c.GetPolicy(ctx, &awsiam.GetPolicyInput{PolicyArn: arn}))(t, "NoSuchEntity")
+}
+
+func TestTheCaller(t *testing.T) {
+	r := newRegion(t)
+	c, ctx := awsiam.NewFromConfig(r.Config), t.Context()
+	u := answer(c.GetUser(ctx, &awsiam.GetUserInput{}))(t).User
+	equal(t, "user", *u.UserName+" "+*u.Arn, "AKIAEXAMPLE arn:aws:iam::123456789012:user/AKIAEXAMPLE")
+	answer(c.GetUser(ctx, &awsiam.GetUserInput{UserName: aws.String("AKIAEXAMPLE")}))(t)
+	refused(c.GetUser(ctx, &awsiam.GetUserInput{UserName: aws.String("alice")}))(t, "NoSuchEntity")
+	equal(t, "aliases", len(answer(c.ListAccountAliases(ctx, &awsiam.ListAccountAliasesInput{}))(t).AccountAliases), 0)
 }

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -29,10 +30,10 @@ func (s *Service) Allowed(role string, actions ...string) error {
 	if err != nil {
 		return err
 	}
-	policies := r.policies()
+	policies, boundary := s.policiesOf(r)
 	var missing []string
 	for _, a := range actions {
-		if !s.request(a).allowed(policies...) {
+		if q := s.request(a); !q.allowed(policies...) || !q.allowed(boundary...) && r.Role.PermissionsBoundary != "" {
 			missing = append(missing, a)
 		}
 	}
@@ -44,6 +45,22 @@ func (s *Service) Allowed(role string, actions ...string) error {
 		missing[i] = strings.TrimPrefix(a, service+":")
 	}
 	return refuse(AccessDenied, "The provided execution role does not have permissions to call %s on %s", strings.Join(missing, ", "), strings.ToUpper(service))
+}
+
+// policiesOf are the documents that say what a role may do, and its boundary's, which is none or one.
+func (s *Service) policiesOf(r *role) (policies, boundary []document) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	policies = slices.Clip(r.inline)
+	for _, arn := range r.Attached {
+		if d, ok := s.documentLocked(arn); ok {
+			policies = append(policies, d)
+		}
+	}
+	if d, ok := s.documentLocked(r.Role.PermissionsBoundary); ok {
+		boundary = append(boundary, d)
+	}
+	return policies, boundary
 }
 
 // request is Lambda's own: of this account, and with no function's code behind it, which is what policies tell from

@@ -20,23 +20,18 @@ func (s *Service) Authorize(x Session, action, resource string) error {
 		"aws:userid":               x.UserID(),
 		"lambda:sourcefunctionarn": fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", s.Region, s.Account, x.Name),
 	}}
-	policies := r.policies()
+	policies, boundary := s.policiesOf(r)
 	switch {
 	case ask.denied(policies...):
 		return refuse(AccessDenied, "User: %s is not authorized to perform: %s on resource: %s with an explicit deny in an identity-based policy", x.ARN(s.Account), action, resource)
+	case ask.denied(boundary...):
+		return refuse(AccessDenied, "User: %s is not authorized to perform: %s on resource: %s with an explicit deny in a permissions boundary", x.ARN(s.Account), action, resource)
+	case r.Role.PermissionsBoundary != "" && !ask.allowed(boundary...):
+		return refuse(AccessDenied, "User: %s is not authorized to perform: %s on resource: %s because no permissions boundary allows the %s action", x.ARN(s.Account), action, resource, action)
 	case !ask.allowed(policies...):
 		return refuse(AccessDenied, "User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action", x.ARN(s.Account), action, resource, action)
 	}
 	return nil
-}
-
-// policies are those that a role has, its own and the managed ones.
-func (r *role) policies() []document {
-	policies := slices.Clip(r.inline)
-	for _, arn := range r.Attached {
-		policies = append(policies, managed()[arn].parsed)
-	}
-	return policies
 }
 
 // denied tells whether a Deny applies, which no Allow can outdo.

@@ -2,6 +2,7 @@ package iam_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,12 @@ func TestAuthorize(t *testing.T) {
 			t.Errorf("%s on %s: %v, want %s", q.action, q.resource, err, q.refusal)
 		}
 	}
+	must(t, s.PutRolePermissionsBoundary("r", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"))
+	if err := s.Authorize(c.Session, "lambda:InvokeFunction", other); err == nil || !strings.Contains(err.Error(), "because no permissions boundary allows the lambda:InvokeFunction action") {
+		t.Errorf("beyond the boundary: %v", err)
+	}
+	must(t, s.PutRolePermissionsBoundary("r", "arn:aws:iam::aws:policy/AWSLambda_FullAccess"))
+	must(t, s.Authorize(c.Session, "lambda:InvokeFunction", other))
 	must(t, s.DeleteRolePolicy("r", "own"))
 	must(t, s.DeleteRole("r"))
 	wantCode(t, s.Authorize(c.Session, "lambda:ListFunctions", "*"), iam.NoSuchEntity, 404)

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"enilab/internal/state"
 )
 
 // Credentials are temporary: they stand for a session of a role until they expire.
@@ -46,19 +44,6 @@ func newIssuer() *issuer {
 	i := new(issuer)
 	rand.Read(i.key[:]) //nolint:errcheck // it never fails
 	return i
-}
-
-// restore takes the key that was kept, so that credentials outlive the control plane, or keeps this one.
-func (i *issuer) restore(db *state.DB) error {
-	table := state.TableOf[[]byte](db, "session-key")
-	kept, err := table.All()
-	if err != nil {
-		return err
-	}
-	if copy(i.key[:], kept["key"]) == len(i.key) {
-		return nil
-	}
-	return table.Put("key", i.key[:])
 }
 
 // sealed is what a token says.

@@ -16,6 +16,7 @@ const (
 	ValidationError         Code = "ValidationError"
 	AccessDenied            Code = "AccessDenied"
 	ServiceFailure          Code = "ServiceFailure"
+	InvalidInput            Code = "InvalidInput"
 	ExpiredToken            Code = "ExpiredToken"
 	InvalidClientTokenID    Code = "InvalidClientTokenId"
 )

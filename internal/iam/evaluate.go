@@ -9,7 +9,9 @@ import (
 type request struct {
 	action   string
 	resource string            // an ARN, a pattern that stands for all of its kind, or "*"
-	service  string            // who asks to assume a role: the principal of a trust policy
+	service  string            // who asks to assume a role, the principal of a trust policy: a service,
+	caller   string            // or a user or a role's session, by ARN,
+	account  string            // of this account
 	context  map[string]string // condition key in lower case → value; "" says that the key is known to be absent
 }
 
@@ -43,8 +45,8 @@ func (s statement) covers(r request) bool {
 	switch {
 	case len(s.NotAction) > 0 && slices.ContainsFunc(s.NotAction, action),
 		len(s.NotAction) == 0 && !slices.ContainsFunc(s.Action, action),
-		s.Principal != nil && !s.Principal.includes(r.service),
-		s.NotPrincipal != nil && s.NotPrincipal.includes(r.service):
+		s.Principal != nil && !s.Principal.includes(r),
+		s.NotPrincipal != nil && s.NotPrincipal.includes(r):
 		return false
 	case len(s.NotResource) > 0:
 		return !slices.ContainsFunc(s.NotResource, resource)
@@ -54,9 +56,12 @@ func (s statement) covers(r request) bool {
 	return true // a trust policy: the resource is the role
 }
 
-// includes tells whether a service is meant. {"AWS": "*"} means accounts and their users, not services.
-func (p principal) includes(service string) bool {
-	return p.any || slices.Contains(p.kind["Service"], service)
+// includes tells whether it is meant who asks. {"AWS": "*"} means accounts and their users, not services.
+func (p principal) includes(r request) bool {
+	if r.caller != "" {
+		return p.includesCaller(r.caller, r.account)
+	}
+	return p.any || slices.Contains(p.kind["Service"], r.service)
 }
 
 // verdict is what can be said of a condition.

@@ -22,8 +22,8 @@ func TestAllowed(t *testing.T) {
 	}{
 		{"nothing is allowed by itself", nil, []string{create}, "CreateNetworkInterface on EC2"},
 		{"everything", []string{one(all)}, []string{create, describe}, ""},
-		{"the managed policy's way", []string{managed()["arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"].Document}, []string{create, describe, "ec2:DeleteNetworkInterface"}, ""},
-		{"logs alone", []string{managed()["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"].Document}, []string{create, describe}, "CreateNetworkInterface, DescribeNetworkInterfaces on EC2"},
+		{"the managed policy's way", []string{managed()["arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"].text()}, []string{create, describe, "ec2:DeleteNetworkInterface"}, ""},
+		{"logs alone", []string{managed()["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"].text()}, []string{create, describe}, "CreateNetworkInterface, DescribeNetworkInterfaces on EC2"},
 		{"wildcards", []string{one(`"Effect":"Allow","Action":["ec2:*NetworkInterface?"],"Resource":"*"`)}, []string{describe}, ""},
 		{"? is one character", []string{one(`"Effect":"Allow","Action":["ec2:*NetworkInterface?"],"Resource":"*"`)}, []string{create}, "CreateNetworkInterface on EC2"},
 		{"actions ignore case", []string{one(`"Effect":"Allow","Action":"EC2:createnetworkinterface","Resource":"*"`)}, []string{create}, ""},
@@ -123,7 +123,7 @@ func TestMatches(t *testing.T) {
 // accepted is accepted again when the next start reads it.
 func FuzzPolicy(f *testing.F) {
 	for arn := range managed() {
-		f.Add(managed()[arn].Document)
+		f.Add(managed()[arn].text())
 	}
 	f.Add(LambdaTrust)
 	f.Add(one(`"Effect":"Deny","NotAction":["a:b"],"NotResource":"arn:x","Condition":{"StringNotEqualsIfExists":{"aws:SourceAccount":[1,true,"x"]}}`))

@@ -1,69 +1,59 @@
 package iam
 
 import (
-	"cmp"
+	"crypto/sha256"
+	_ "embed" // of the documents
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 )
 
-// ManagedPolicy is one of AWS's policies that the lab knows.
-type ManagedPolicy struct {
-	PolicyName       string
-	PolicyID         string
-	ARN              string
-	Path             string
-	DefaultVersionID string
-	Description      string
-	CreateDate       time.Time
-	UpdateDate       time.Time
-	AttachmentCount  int // roles of the lab that have it
-	Document         string
+// managedPolicies are policies that AWS has in every account, one a line: those that functions' roles have, and those that
+// people use around them. Each document is that of the version that it names, as GetPolicyVersion answers; the page
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/NAME.html shows it.
+//
+//go:embed managed.json
+var managedPolicies []byte
 
-	parsed document
+// managedPolicy is a policy of AWS's.
+type managedPolicy struct {
+	Policy
+	document json.RawMessage
+	parsed   func() document // at the first question: few of them are ever asked about
 }
 
-// managed are the policies by ARN, with their documents as
-// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html has them. They are read when they are
-// first needed, which most of the program's verbs never do.
-var managed = sync.OnceValue(func() map[string]ManagedPolicy {
-	byARN := map[string]ManagedPolicy{}
-	for _, p := range []ManagedPolicy{
-		{
-			PolicyName: "AWSLambdaVPCAccessExecutionRole", Path: "/service-role/", PolicyID: "ANPAJVTME3YLVNL72YR2K", DefaultVersionID: "v3",
-			Description: "Provides minimum permissions for a Lambda function to execute while accessing a resource within a VPC - create, describe, delete network interfaces and write permissions to CloudWatch Logs.",
-			CreateDate:  time.Date(2016, 2, 11, 23, 15, 26, 0, time.UTC), UpdateDate: time.Date(2024, 1, 5, 22, 38, 0, 0, time.UTC),
-			Document: `{"Version":"2012-10-17","Statement":[{"Sid":"AWSLambdaVPCAccessExecutionPermissions","Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents","ec2:CreateNetworkInterface","ec2:DescribeNetworkInterfaces","ec2:DescribeSubnets","ec2:DeleteNetworkInterface","ec2:AssignPrivateIpAddresses","ec2:UnassignPrivateIpAddresses"],"Resource":"*"}]}`,
-		},
-		{
-			PolicyName: "AWSLambdaBasicExecutionRole", Path: "/service-role/", PolicyID: "ANPAJNCQGXC42545SKXIK", DefaultVersionID: "v1",
-			Description: "Provides write permissions to CloudWatch Logs.",
-			CreateDate:  time.Date(2015, 4, 9, 15, 3, 43, 0, time.UTC),
-			Document:    `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}`,
-		},
-		{
-			PolicyName: "AdministratorAccess", Path: "/", PolicyID: "ANPAIWMBCKSKIEE64ZLYK", DefaultVersionID: "v1",
-			Description: "Provides full access to AWS services and resources.",
-			CreateDate:  time.Date(2015, 2, 6, 18, 39, 46, 0, time.UTC),
-			Document:    `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
-		},
-	} {
-		p.ARN = "arn:aws:iam::aws:policy" + p.Path + p.PolicyName
-		p.UpdateDate = cmp.Or(p.UpdateDate, p.CreateDate)
-		var err error
-		if p.parsed, err = parsePermissions(p.Document); err != nil {
-			panic(err) // a constant of this file
+// managed are AWS's policies by ARN. They are read when they are first needed, which most of the program's verbs never do.
+var managed = sync.OnceValue(func() map[string]managedPolicy {
+	var list []struct {
+		Name, Path, Description, Version string
+		Created                          time.Time
+		Document                         json.RawMessage
+	}
+	if err := json.Unmarshal(managedPolicies, &list); err != nil {
+		panic(err) // a constant of the program
+	}
+	byARN := map[string]managedPolicy{}
+	for _, p := range list {
+		arn := "arn:aws:iam::aws:policy" + p.Path + p.Name
+		id := sha256.Sum256([]byte(arn))
+		byARN[arn] = managedPolicy{
+			Policy: Policy{
+				PolicyName: p.Name, PolicyID: "ANPA" + base32.StdEncoding.EncodeToString(id[:])[:17], ARN: arn, Path: p.Path,
+				DefaultVersionID: p.Version, Description: p.Description, CreateDate: p.Created, UpdateDate: p.Created,
+			},
+			document: p.Document,
+			parsed: sync.OnceValue(func() document {
+				d, err := parsePermissions(string(p.Document))
+				if err != nil {
+					panic(fmt.Errorf("%s: %w", p.Name, err)) // a constant of the program; a test reads them all
+				}
+				return d
+			}),
 		}
-		byARN[p.ARN] = p
 	}
 	return byARN
 })
 
-// ManagedPolicyARN finds one of AWS's policies that the lab knows by its name alone, as topologies write it.
-func ManagedPolicyARN(name string) (arn string, ok bool) {
-	for arn, p := range managed() {
-		if p.PolicyName == name {
-			return arn, true
-		}
-	}
-	return "", false
-}
+func (p managedPolicy) text() string { return string(p.document) }

@@ -8,7 +8,7 @@ import (
 // PutRolePolicy gives a role an inline policy, in place of one of the same name.
 func (s *Service) PutRolePolicy(role, policy, source string) error {
 	if !isName(policy, 128) {
-		return refuse(ValidationError, "The specified value for policyName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_- and have a length of 1 to 128")
+		return badPolicyName()
 	}
 	if err := checkLength("policyDocument", source); err != nil {
 		return err
@@ -68,10 +68,10 @@ func (s *Service) ListRolePolicies(role string) ([]string, error) {
 
 // AttachRolePolicy gives a role a managed policy. One that it has is no error.
 func (s *Service) AttachRolePolicy(role, arn string) error {
-	if _, ok := managed()[arn]; !ok {
-		return refuse(NoSuchEntity, "Policy %s does not exist or is not attachable.", arn)
-	}
 	return s.change(role, func(r *record) error {
+		if _, ok := s.documentLocked(arn); !ok {
+			return notAttachable(arn)
+		}
 		switch {
 		case slices.Contains(r.Attached, arn):
 		case len(r.Attached) >= maxAttached:
@@ -81,6 +81,10 @@ func (s *Service) AttachRolePolicy(role, arn string) error {
 		}
 		return nil
 	})
+}
+
+func notAttachable(arn string) error {
+	return refuse(NoSuchEntity, "Policy %s does not exist or is not attachable.", arn)
 }
 
 // DetachRolePolicy takes a managed policy away.
@@ -96,29 +100,37 @@ func (s *Service) DetachRolePolicy(role, arn string) error {
 }
 
 // ListAttachedRolePolicies shows a role's managed policies, in the order in which they were attached.
-func (s *Service) ListAttachedRolePolicies(role string) (list []ManagedPolicy, err error) {
+func (s *Service) ListAttachedRolePolicies(role string) (list []Policy, err error) {
 	r, err := s.find(role)
 	if err != nil {
 		return nil, err
 	}
 	for _, arn := range r.Attached {
-		list = append(list, managed()[arn])
+		p, err := s.GetPolicy(arn)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, p)
 	}
 	return list, nil
 }
 
-// GetPolicy shows a managed policy.
-func (s *Service) GetPolicy(arn string) (ManagedPolicy, error) {
-	p, ok := managed()[arn]
-	if !ok {
-		return ManagedPolicy{}, refuse(NoSuchEntity, "Policy %s was not found.", arn)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.roles {
-		if slices.Contains(r.Attached, arn) {
-			p.AttachmentCount++
+// PutRolePermissionsBoundary bounds what a role may do: what the managed policy does not allow, no other policy does.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+func (s *Service) PutRolePermissionsBoundary(role, arn string) error {
+	return s.change(role, func(r *record) error {
+		if _, ok := s.documentLocked(arn); !ok {
+			return notAttachable(arn)
 		}
-	}
-	return p, nil
+		r.Role.PermissionsBoundary = arn
+		return nil
+	})
+}
+
+// DeleteRolePermissionsBoundary lets a role do all that its policies allow. One without a boundary is no error.
+func (s *Service) DeleteRolePermissionsBoundary(role string) error {
+	return s.change(role, func(r *record) error {
+		r.Role.PermissionsBoundary = ""
+		return nil
+	})
 }

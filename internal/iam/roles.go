@@ -19,6 +19,7 @@ type Role struct {
 	Description              string `json:",omitempty"`
 	MaxSessionDuration       int    // seconds
 	CreateDate               time.Time
+	PermissionsBoundary      string            `json:",omitempty"` // a managed policy's ARN
 	Tags                     map[string]string `json:",omitempty"`
 	Declared                 bool              `json:",omitempty"` // by a topology: the lab's own addition
 }
@@ -29,7 +30,8 @@ type CreateRoleInput struct {
 	Path                     string // empty means "/"
 	AssumeRolePolicyDocument string
 	Description              string
-	MaxSessionDuration       int // seconds, an hour to twelve; zero means an hour
+	MaxSessionDuration       int    // seconds, an hour to twelve; zero means an hour
+	PermissionsBoundary      string // a managed policy's ARN, or empty
 	Tags                     map[string]string
 	Declared                 bool
 }
@@ -81,13 +83,18 @@ func (s *Service) CreateRole(in CreateRoleInput) (Role, error) {
 			return Role{}, refuse(EntityAlreadyExists, "Role with name %s already exists.", in.RoleName)
 		}
 	}
+	if in.PermissionsBoundary != "" {
+		if _, ok := s.documentLocked(in.PermissionsBoundary); !ok {
+			return Role{}, notAttachable(in.PermissionsBoundary)
+		}
+	}
 	if len(s.roles) >= maxRoles {
 		return Role{}, refuse(LimitExceeded, "Cannot exceed quota for RolesPerAccount: %d", maxRoles)
 	}
 	r := Role{
 		RoleName: in.RoleName, RoleID: newRoleID(), ARN: s.roleARN(in.Path, in.RoleName), Path: in.Path,
 		AssumeRolePolicyDocument: in.AssumeRolePolicyDocument, Description: in.Description, MaxSessionDuration: in.MaxSessionDuration,
-		CreateDate: now(), Tags: maps.Clone(in.Tags), Declared: in.Declared,
+		CreateDate: now(), PermissionsBoundary: in.PermissionsBoundary, Tags: maps.Clone(in.Tags), Declared: in.Declared,
 	}
 	return r, s.keepLocked(record{Role: r}, "created")
 }
@@ -97,15 +104,36 @@ func (in CreateRoleInput) check() error {
 	case !isName(in.RoleName, 64):
 		return refuse(ValidationError, "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_- and have a length of 1 to 64")
 	case !isPath(in.Path):
-		return refuse(ValidationError, "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
-	case utf8.RuneCountInString(in.Description) > 1000:
-		return refuse(ValidationError, "1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000")
-	case in.MaxSessionDuration < minSession || in.MaxSessionDuration > maxSession:
-		return refuse(ValidationError, "1 validation error detected: Value '%d' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between %d and %d", in.MaxSessionDuration, minSession, maxSession)
-	case len(in.Tags) > maxTags:
-		return refuse(LimitExceeded, "Cannot exceed quota for TagsPerRole: %d", maxTags)
+		return badPath()
+	}
+	if err := checkDescription(in.Description); err != nil {
+		return err
+	}
+	if err := checkSession(in.MaxSessionDuration); err != nil {
+		return err
+	}
+	if err := checkTags("Role", in.Tags); err != nil {
+		return err
 	}
 	return checkTrust(in.AssumeRolePolicyDocument)
+}
+
+func badPath() error {
+	return refuse(ValidationError, "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+}
+
+func checkDescription(s string) error {
+	if utf8.RuneCountInString(s) > 1000 {
+		return refuse(ValidationError, "1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000")
+	}
+	return nil
+}
+
+func checkSession(seconds int) error {
+	if seconds < minSession || seconds > maxSession {
+		return refuse(ValidationError, "1 validation error detected: Value '%d' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between %d and %d", seconds, minSession, maxSession)
+	}
+	return nil
 }
 
 func checkTrust(source string) error {
@@ -165,6 +193,22 @@ func (s *Service) ListRoles(pathPrefix string) (list []Role) {
 		}
 	}
 	return list
+}
+
+// UpdateRole changes what is not nil.
+func (s *Service) UpdateRole(name string, description *string, maxSessionDuration *int) error {
+	return s.change(name, func(r *record) error {
+		if description != nil {
+			r.Role.Description = *description
+		}
+		if maxSessionDuration != nil {
+			r.Role.MaxSessionDuration = *maxSessionDuration
+		}
+		if err := checkDescription(r.Role.Description); err != nil {
+			return err
+		}
+		return checkSession(r.Role.MaxSessionDuration)
+	})
 }
 
 // UpdateAssumeRolePolicy replaces a role's trust policy.

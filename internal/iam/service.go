@@ -26,11 +26,14 @@ type Config struct {
 // Service is the control plane. All methods are safe for concurrent use.
 type Service struct {
 	Config
-	table  *state.Table[record]
-	issuer *issuer
+	table       *state.Table[record]
+	policyTable *state.Table[policyRecord]
+	issuer      *issuer
+	created     time.Time // the account
 
-	mu    sync.Mutex // guards all below, and is held while a record is written
-	roles map[string]*role
+	mu       sync.Mutex // guards all below, and is held while a record is written
+	roles    map[string]*role
+	policies map[string]*customerPolicy // by ARN
 }
 
 // record is what is kept of a role.
@@ -51,13 +54,23 @@ type role struct {
 func New(c Config) *Service {
 	c.Account = cmp.Or(c.Account, "123456789012")
 	c.Region = cmp.Or(c.Region, "us-east-1")
-	return &Service{Config: c, table: state.TableOf[record](c.State, "roles"), issuer: newIssuer(), roles: map[string]*role{}}
+	return &Service{
+		Config: c, issuer: newIssuer(), created: now(),
+		table: state.TableOf[record](c.State, "roles"), roles: map[string]*role{},
+		policyTable: state.TableOf[policyRecord](c.State, "policies"), policies: map[string]*customerPolicy{},
+	}
 }
 
-// Restore reads the roles that were kept.
+// account is what is kept of the account itself.
+type account struct {
+	SessionKey []byte // of temporary credentials, which outlive the control plane
+	Created    time.Time
+}
+
+// Restore reads the roles and policies that were kept.
 func (s *Service) Restore() error {
-	if err := s.issuer.restore(s.State); err != nil {
-		return fmt.Errorf("iam: the key of temporary credentials: %w", err)
+	if err := s.restoreAccount(); err != nil {
+		return fmt.Errorf("iam: %w", err)
 	}
 	records, err := s.table.All()
 	if err != nil {
@@ -69,11 +82,43 @@ func (s *Service) Restore() error {
 			return fmt.Errorf("iam: role %s: %w", name, err)
 		}
 	}
+	kept, err := s.policyTable.All()
+	if err != nil {
+		return fmt.Errorf("iam: %w", err)
+	}
+	policies := map[string]*customerPolicy{}
+	for arn, rec := range kept {
+		if policies[arn], err = rec.parse(); err != nil {
+			return fmt.Errorf("iam: policy %s: %w", arn, err)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.roles = roles
+	s.roles, s.policies = roles, policies
 	return nil
 }
+
+// restoreAccount takes what was kept of the account, or keeps what it is from now on.
+func (s *Service) restoreAccount() error {
+	table := state.TableOf[account](s.State, "account")
+	kept, err := table.All()
+	if err != nil {
+		return err
+	}
+	a, ok := kept[s.Account]
+	if !ok {
+		return table.Put(s.Account, account{s.issuer.key[:], s.created})
+	}
+	if len(a.SessionKey) != len(s.issuer.key) {
+		return fmt.Errorf("account %s: the key of temporary credentials has %d bytes, not %d", s.Account, len(a.SessionKey), len(s.issuer.key))
+	}
+	copy(s.issuer.key[:], a.SessionKey)
+	s.created = a.Created
+	return nil
+}
+
+// Created is when the account came into being: with the lab.
+func (s *Service) Created() time.Time { return s.created }
 
 func (r record) parse() (*role, error) {
 	parsed := &role{record: r}

@@ -23,6 +23,7 @@ type authorization struct {
 	signedHeaders []string
 	signature     string // hexadecimal
 	presigned     bool
+	token         string        // X-Amz-Security-Token; empty if the credentials are not temporary
 	time          string        // as X-Amz-Date has it
 	expires       time.Duration // of a presigned request
 }
@@ -32,7 +33,7 @@ type authorization struct {
 func authorizationOf(r *http.Request) (*authorization, error) {
 	if h := r.Header.Get("Authorization"); h != "" {
 		a, err := parseAuthorization(h)
-		a.time = r.Header.Get("X-Amz-Date")
+		a.time, a.token = r.Header.Get("X-Amz-Date"), r.Header.Get("X-Amz-Security-Token")
 		if date := r.Header.Get("Date"); a.time == "" && date != "" {
 			if t, err := http.ParseTime(date); err == nil {
 				a.time = t.UTC().Format(amzDate)
@@ -70,7 +71,7 @@ func parseAuthorization(header string) (*authorization, error) {
 
 // parsePresigned reads the same of a query.
 func parsePresigned(q url.Values) (*authorization, error) {
-	a := &authorization{presigned: true, time: q.Get("X-Amz-Date"), signature: q.Get("X-Amz-Signature")}
+	a := &authorization{presigned: true, time: q.Get("X-Amz-Date"), token: q.Get("X-Amz-Security-Token"), signature: q.Get("X-Amz-Signature")}
 	if err := a.set(q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders")); err != nil {
 		return a, err
 	}

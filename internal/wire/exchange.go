@@ -31,7 +31,7 @@ func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{Server: s, w: w, r: r, complete: r.ContentLength == 0}
 	x.request = Request{ID: uuid.NewString(), Region: s.config.Region, Account: s.config.Account, Header: r.Header, Answer: w.Header()}
 	if x.auth, x.broken = authorizationOf(r); x.auth != nil {
-		x.request.AccessKey = x.auth.AccessKey
+		x.request.AccessKey, x.request.SessionToken = x.auth.AccessKey, x.auth.token
 		if x.auth.Region != "" {
 			x.request.Region = x.auth.Region
 		}

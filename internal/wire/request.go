@@ -7,15 +7,16 @@ import (
 
 // Request is what a handler may know of a request besides its input.
 type Request struct {
-	ID        string      // what x-amzn-RequestId answers; a handler may set another before it returns
-	Service   string      // such as "ec2"
-	Operation string      // such as "DescribeVpcs"
-	Region    string      // of the signature's scope, or else the server's
-	Account   string      // the server's: nothing in a request tells it
-	AccessKey string      // empty if the request is not signed
-	Verified  bool        // the signature was checked
-	Header    http.Header // of the request; not to be changed
-	Answer    http.Header // headers to answer with besides the protocol's; they reach clients that are refused as well
+	ID           string      // what x-amzn-RequestId answers; a handler may set another before it returns
+	Service      string      // such as "ec2"
+	Operation    string      // such as "DescribeVpcs"
+	Region       string      // of the signature's scope, or else the server's
+	Account      string      // the server's: nothing in a request tells it
+	AccessKey    string      // empty if the request is not signed
+	Verified     bool        // the signature was checked
+	SessionToken string      // of temporary credentials, if the access key is one's
+	Header       http.Header // of the request; not to be changed
+	Answer       http.Header // headers to answer with besides the protocol's; they reach clients that are refused as well
 }
 
 type requestKey struct{}

@@ -40,9 +40,14 @@ var services = []service{
 	{
 		pkg: "iamapi", model: "iam/2010-05-08",
 		operations: []string{
-			"CreateRole", "GetRole", "DeleteRole", "ListRoles", "PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies",
-			"AttachRolePolicy", "DetachRolePolicy", "ListAttachedRolePolicies", "GetPolicy",
+			"CreateRole", "GetRole", "DeleteRole", "ListRoles", "UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy",
+			"TagRole", "UntagRole", "ListRoleTags", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "ListInstanceProfilesForRole",
+			"PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies",
+			"AttachRolePolicy", "DetachRolePolicy", "ListAttachedRolePolicies",
+			"CreatePolicy", "GetPolicy", "DeletePolicy", "ListPolicies", "ListEntitiesForPolicy", "TagPolicy", "UntagPolicy", "ListPolicyTags",
+			"CreatePolicyVersion", "GetPolicyVersion", "ListPolicyVersions", "DeletePolicyVersion", "SetDefaultPolicyVersion",
+			"ListAccountAliases", "GetUser",
 		},
 	},
-	{pkg: "stsapi", model: "sts/2011-06-15", operations: []string{"GetCallerIdentity"}},
+	{pkg: "stsapi", model: "sts/2011-06-15", operations: []string{"GetCallerIdentity", "AssumeRole"}},
 }

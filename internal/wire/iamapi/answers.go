@@ -3,6 +3,16 @@
 
 package iamapi
 
+// CreatePolicyResponse: Contains the response to a successful CreatePolicy request.
+type CreatePolicyResponse struct {
+	Policy *Policy `xml:"Policy"`
+}
+
+// CreatePolicyVersionResponse: Contains the response to a successful CreatePolicyVersion request.
+type CreatePolicyVersionResponse struct {
+	PolicyVersion *PolicyVersion `xml:"PolicyVersion"`
+}
+
 // CreateRoleResponse: Contains the response to a successful CreateRole request.
 type CreateRoleResponse struct {
 	Role *Role `xml:"Role"`
@@ -11,6 +21,11 @@ type CreateRoleResponse struct {
 // GetPolicyResponse: Contains the response to a successful GetPolicy request.
 type GetPolicyResponse struct {
 	Policy *Policy `xml:"Policy"`
+}
+
+// GetPolicyVersionResponse: Contains the response to a successful GetPolicyVersion request.
+type GetPolicyVersionResponse struct {
+	PolicyVersion *PolicyVersion `xml:"PolicyVersion"`
 }
 
 // GetRolePolicyResponse: Contains the response to a successful GetRolePolicy request.
@@ -25,11 +40,60 @@ type GetRoleResponse struct {
 	Role *Role `xml:"Role"`
 }
 
+// GetUserResponse: Contains the response to a successful GetUser request.
+type GetUserResponse struct {
+	User *User `xml:"User"`
+}
+
+// ListAccountAliasesResponse: Contains the response to a successful ListAccountAliases request.
+type ListAccountAliasesResponse struct {
+	AccountAliases []string `xml:"AccountAliases>member"`
+	IsTruncated    *bool    `xml:"IsTruncated"`
+	Marker         *string  `xml:"Marker"`
+}
+
 // ListAttachedRolePoliciesResponse: Contains the response to a successful ListAttachedRolePolicies request.
 type ListAttachedRolePoliciesResponse struct {
 	AttachedPolicies []AttachedPolicy `xml:"AttachedPolicies>member"`
 	IsTruncated      *bool            `xml:"IsTruncated"`
 	Marker           *string          `xml:"Marker"`
+}
+
+// ListEntitiesForPolicyResponse: Contains the response to a successful ListEntitiesForPolicy request.
+type ListEntitiesForPolicyResponse struct {
+	IsTruncated  *bool         `xml:"IsTruncated"`
+	Marker       *string       `xml:"Marker"`
+	PolicyGroups []PolicyGroup `xml:"PolicyGroups>member"`
+	PolicyRoles  []PolicyRole  `xml:"PolicyRoles>member"`
+	PolicyUsers  []PolicyUser  `xml:"PolicyUsers>member"`
+}
+
+// ListInstanceProfilesForRoleResponse: Contains the response to a successful ListInstanceProfilesForRole request.
+type ListInstanceProfilesForRoleResponse struct {
+	InstanceProfiles []InstanceProfile `xml:"InstanceProfiles>member"`
+	IsTruncated      *bool             `xml:"IsTruncated"`
+	Marker           *string           `xml:"Marker"`
+}
+
+// ListPoliciesResponse: Contains the response to a successful ListPolicies request.
+type ListPoliciesResponse struct {
+	IsTruncated *bool    `xml:"IsTruncated"`
+	Marker      *string  `xml:"Marker"`
+	Policies    []Policy `xml:"Policies>member"`
+}
+
+// ListPolicyTagsResponse is what ListPolicyTags answers.
+type ListPolicyTagsResponse struct {
+	IsTruncated *bool   `xml:"IsTruncated"`
+	Marker      *string `xml:"Marker"`
+	Tags        []Tag   `xml:"Tags>member"`
+}
+
+// ListPolicyVersionsResponse: Contains the response to a successful ListPolicyVersions request.
+type ListPolicyVersionsResponse struct {
+	IsTruncated *bool           `xml:"IsTruncated"`
+	Marker      *string         `xml:"Marker"`
+	Versions    []PolicyVersion `xml:"Versions>member"`
 }
 
 // ListRolePoliciesResponse: Contains the response to a successful ListRolePolicies request.
@@ -39,9 +103,25 @@ type ListRolePoliciesResponse struct {
 	PolicyNames []string `xml:"PolicyNames>member"`
 }
 
+// ListRoleTagsResponse is what ListRoleTags answers.
+type ListRoleTagsResponse struct {
+	IsTruncated *bool   `xml:"IsTruncated"`
+	Marker      *string `xml:"Marker"`
+	Tags        []Tag   `xml:"Tags>member"`
+}
+
 // ListRolesResponse: Contains the response to a successful ListRoles request.
 type ListRolesResponse struct {
 	IsTruncated *bool   `xml:"IsTruncated"`
 	Marker      *string `xml:"Marker"`
 	Roles       []Role  `xml:"Roles>member"`
+}
+
+// UpdateRoleDescriptionResponse is what UpdateRoleDescription answers.
+type UpdateRoleDescriptionResponse struct {
+	Role *Role `xml:"Role"`
+}
+
+// UpdateRoleResponse is what UpdateRole answers.
+type UpdateRoleResponse struct {
 }

@@ -20,6 +20,24 @@ var (
 	DeleteRole = wire.Operation[DeleteRoleRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeleteRole"}}
 	// ListRoles: Lists the IAM roles that have the specified path prefix.
 	ListRoles = wire.Operation[ListRolesRequest, ListRolesResponse]{Spec: wire.Spec{Service: Service, Name: "ListRoles", Result: "ListRolesResult"}}
+	// UpdateRole: Updates the description or maximum session duration setting of a role.
+	UpdateRole = wire.Operation[UpdateRoleRequest, UpdateRoleResponse]{Spec: wire.Spec{Service: Service, Name: "UpdateRole", Result: "UpdateRoleResult"}}
+	// UpdateRoleDescription: Use UpdateRole instead.
+	UpdateRoleDescription = wire.Operation[UpdateRoleDescriptionRequest, UpdateRoleDescriptionResponse]{Spec: wire.Spec{Service: Service, Name: "UpdateRoleDescription", Result: "UpdateRoleDescriptionResult"}}
+	// UpdateAssumeRolePolicy: Updates the policy that grants an IAM entity permission to assume a role.
+	UpdateAssumeRolePolicy = wire.Operation[UpdateAssumeRolePolicyRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "UpdateAssumeRolePolicy"}}
+	// TagRole: Adds one or more tags to an IAM role.
+	TagRole = wire.Operation[TagRoleRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "TagRole"}}
+	// UntagRole: Removes the specified tags from the role.
+	UntagRole = wire.Operation[UntagRoleRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "UntagRole"}}
+	// ListRoleTags: Lists the tags that are attached to the specified role.
+	ListRoleTags = wire.Operation[ListRoleTagsRequest, ListRoleTagsResponse]{Spec: wire.Spec{Service: Service, Name: "ListRoleTags", Result: "ListRoleTagsResult"}}
+	// PutRolePermissionsBoundary: Adds or updates the policy that is specified as the IAM role's permissions boundary.
+	PutRolePermissionsBoundary = wire.Operation[PutRolePermissionsBoundaryRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "PutRolePermissionsBoundary"}}
+	// DeleteRolePermissionsBoundary: Deletes the permissions boundary for the specified IAM role.
+	DeleteRolePermissionsBoundary = wire.Operation[DeleteRolePermissionsBoundaryRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeleteRolePermissionsBoundary"}}
+	// ListInstanceProfilesForRole: Lists the instance profiles that have the specified associated IAM role.
+	ListInstanceProfilesForRole = wire.Operation[ListInstanceProfilesForRoleRequest, ListInstanceProfilesForRoleResponse]{Spec: wire.Spec{Service: Service, Name: "ListInstanceProfilesForRole", Result: "ListInstanceProfilesForRoleResult"}}
 	// PutRolePolicy: Adds or updates an inline policy document that is embedded in the specified IAM role.
 	PutRolePolicy = wire.Operation[PutRolePolicyRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "PutRolePolicy"}}
 	// GetRolePolicy: Retrieves the specified inline policy document that is embedded with the specified IAM role.
@@ -34,9 +52,43 @@ var (
 	DetachRolePolicy = wire.Operation[DetachRolePolicyRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DetachRolePolicy"}}
 	// ListAttachedRolePolicies: Lists all managed policies that are attached to the specified IAM role.
 	ListAttachedRolePolicies = wire.Operation[ListAttachedRolePoliciesRequest, ListAttachedRolePoliciesResponse]{Spec: wire.Spec{Service: Service, Name: "ListAttachedRolePolicies", Result: "ListAttachedRolePoliciesResult"}}
+	// CreatePolicy: Creates a new managed policy for your Amazon Web Services account.
+	CreatePolicy = wire.Operation[CreatePolicyRequest, CreatePolicyResponse]{Spec: wire.Spec{Service: Service, Name: "CreatePolicy", Result: "CreatePolicyResult"}}
 	// GetPolicy: Retrieves information about the specified managed policy, including the policy's default version and the
 	// total number of IAM users, groups, and roles to which the policy is attached.
 	GetPolicy = wire.Operation[GetPolicyRequest, GetPolicyResponse]{Spec: wire.Spec{Service: Service, Name: "GetPolicy", Result: "GetPolicyResult"}}
+	// DeletePolicy: Deletes the specified managed policy.
+	DeletePolicy = wire.Operation[DeletePolicyRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeletePolicy"}}
+	// ListPolicies: Lists all the managed policies that are available in your Amazon Web Services account, including your
+	// own customer-defined managed policies and all Amazon Web Services managed policies.
+	ListPolicies = wire.Operation[ListPoliciesRequest, ListPoliciesResponse]{Spec: wire.Spec{Service: Service, Name: "ListPolicies", Result: "ListPoliciesResult"}}
+	// ListEntitiesForPolicy: Lists all IAM users, groups, and roles that the specified managed policy is attached to.
+	ListEntitiesForPolicy = wire.Operation[ListEntitiesForPolicyRequest, ListEntitiesForPolicyResponse]{Spec: wire.Spec{Service: Service, Name: "ListEntitiesForPolicy", Result: "ListEntitiesForPolicyResult"}}
+	// TagPolicy: Adds one or more tags to an IAM customer managed policy.
+	TagPolicy = wire.Operation[TagPolicyRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "TagPolicy"}}
+	// UntagPolicy: Removes the specified tags from the customer managed policy.
+	UntagPolicy = wire.Operation[UntagPolicyRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "UntagPolicy"}}
+	// ListPolicyTags: Lists the tags that are attached to the specified IAM customer managed policy.
+	ListPolicyTags = wire.Operation[ListPolicyTagsRequest, ListPolicyTagsResponse]{Spec: wire.Spec{Service: Service, Name: "ListPolicyTags", Result: "ListPolicyTagsResult"}}
+	// CreatePolicyVersion: Creates a new version of the specified managed policy.
+	CreatePolicyVersion = wire.Operation[CreatePolicyVersionRequest, CreatePolicyVersionResponse]{Spec: wire.Spec{Service: Service, Name: "CreatePolicyVersion", Result: "CreatePolicyVersionResult"}}
+	// GetPolicyVersion: Retrieves information about the specified version of the specified managed policy, including the
+	// policy document.
+	GetPolicyVersion = wire.Operation[GetPolicyVersionRequest, GetPolicyVersionResponse]{Spec: wire.Spec{Service: Service, Name: "GetPolicyVersion", Result: "GetPolicyVersionResult"}}
+	// ListPolicyVersions: Lists information about the versions of the specified managed policy, including the version that
+	// is currently set as the policy's default version.
+	ListPolicyVersions = wire.Operation[ListPolicyVersionsRequest, ListPolicyVersionsResponse]{Spec: wire.Spec{Service: Service, Name: "ListPolicyVersions", Result: "ListPolicyVersionsResult"}}
+	// DeletePolicyVersion: Deletes the specified version from the specified managed policy.
+	DeletePolicyVersion = wire.Operation[DeletePolicyVersionRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeletePolicyVersion"}}
+	// SetDefaultPolicyVersion: Sets the specified version of the specified policy as the policy's default (operative)
+	// version.
+	SetDefaultPolicyVersion = wire.Operation[SetDefaultPolicyVersionRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "SetDefaultPolicyVersion"}}
+	// ListAccountAliases: Lists the account alias associated with the Amazon Web Services account (Note: you can have only
+	// one).
+	ListAccountAliases = wire.Operation[ListAccountAliasesRequest, ListAccountAliasesResponse]{Spec: wire.Spec{Service: Service, Name: "ListAccountAliases", Result: "ListAccountAliasesResult"}}
+	// GetUser: Retrieves information about the specified IAM user, including the user's creation date, path, unique ID, and
+	// ARN.
+	GetUser = wire.Operation[GetUserRequest, GetUserResponse]{Spec: wire.Spec{Service: Service, Name: "GetUser", Result: "GetUserResult"}}
 )
 
 // Operations are all operations of this package.
@@ -46,6 +98,15 @@ func Operations() []wire.Spec {
 		GetRole.Spec,
 		DeleteRole.Spec,
 		ListRoles.Spec,
+		UpdateRole.Spec,
+		UpdateRoleDescription.Spec,
+		UpdateAssumeRolePolicy.Spec,
+		TagRole.Spec,
+		UntagRole.Spec,
+		ListRoleTags.Spec,
+		PutRolePermissionsBoundary.Spec,
+		DeleteRolePermissionsBoundary.Spec,
+		ListInstanceProfilesForRole.Spec,
 		PutRolePolicy.Spec,
 		GetRolePolicy.Spec,
 		DeleteRolePolicy.Spec,
@@ -53,6 +114,20 @@ func Operations() []wire.Spec {
 		AttachRolePolicy.Spec,
 		DetachRolePolicy.Spec,
 		ListAttachedRolePolicies.Spec,
+		CreatePolicy.Spec,
 		GetPolicy.Spec,
+		DeletePolicy.Spec,
+		ListPolicies.Spec,
+		ListEntitiesForPolicy.Spec,
+		TagPolicy.Spec,
+		UntagPolicy.Spec,
+		ListPolicyTags.Spec,
+		CreatePolicyVersion.Spec,
+		GetPolicyVersion.Spec,
+		ListPolicyVersions.Spec,
+		DeletePolicyVersion.Spec,
+		SetDefaultPolicyVersion.Spec,
+		ListAccountAliases.Spec,
+		GetUser.Spec,
 	}
 }

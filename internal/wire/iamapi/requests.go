@@ -9,6 +9,22 @@ type AttachRolePolicyRequest struct {
 	RoleName  *string `query:"RoleName" required:"true"`
 }
 
+// CreatePolicyRequest is what CreatePolicy takes.
+type CreatePolicyRequest struct {
+	Description    *string `query:"Description"`
+	Path           *string `query:"Path"`
+	PolicyDocument *string `query:"PolicyDocument" required:"true"`
+	PolicyName     *string `query:"PolicyName" required:"true"`
+	Tags           []Tag   `query:"Tags.member"`
+}
+
+// CreatePolicyVersionRequest is what CreatePolicyVersion takes.
+type CreatePolicyVersionRequest struct {
+	PolicyArn      *string `query:"PolicyArn" required:"true"`
+	PolicyDocument *string `query:"PolicyDocument" required:"true"`
+	SetAsDefault   *bool   `query:"SetAsDefault"`
+}
+
 // CreateRoleRequest is what CreateRole takes.
 type CreateRoleRequest struct {
 	AssumeRolePolicyDocument *string `query:"AssumeRolePolicyDocument" required:"true"`
@@ -18,6 +34,22 @@ type CreateRoleRequest struct {
 	PermissionsBoundary      *string `query:"PermissionsBoundary"`
 	RoleName                 *string `query:"RoleName" required:"true"`
 	Tags                     []Tag   `query:"Tags.member"`
+}
+
+// DeletePolicyRequest is what DeletePolicy takes.
+type DeletePolicyRequest struct {
+	PolicyArn *string `query:"PolicyArn" required:"true"`
+}
+
+// DeletePolicyVersionRequest is what DeletePolicyVersion takes.
+type DeletePolicyVersionRequest struct {
+	PolicyArn *string `query:"PolicyArn" required:"true"`
+	VersionId *string `query:"VersionId" required:"true"`
+}
+
+// DeleteRolePermissionsBoundaryRequest is what DeleteRolePermissionsBoundary takes.
+type DeleteRolePermissionsBoundaryRequest struct {
+	RoleName *string `query:"RoleName" required:"true"`
 }
 
 // DeleteRolePolicyRequest is what DeleteRolePolicy takes.
@@ -42,6 +74,12 @@ type GetPolicyRequest struct {
 	PolicyArn *string `query:"PolicyArn" required:"true"`
 }
 
+// GetPolicyVersionRequest is what GetPolicyVersion takes.
+type GetPolicyVersionRequest struct {
+	PolicyArn *string `query:"PolicyArn" required:"true"`
+	VersionId *string `query:"VersionId" required:"true"`
+}
+
 // GetRolePolicyRequest is what GetRolePolicy takes.
 type GetRolePolicyRequest struct {
 	PolicyName *string `query:"PolicyName" required:"true"`
@@ -53,6 +91,17 @@ type GetRoleRequest struct {
 	RoleName *string `query:"RoleName" required:"true"`
 }
 
+// GetUserRequest is what GetUser takes.
+type GetUserRequest struct {
+	UserName *string `query:"UserName"`
+}
+
+// ListAccountAliasesRequest is what ListAccountAliases takes.
+type ListAccountAliasesRequest struct {
+	Marker   *string `query:"Marker"`
+	MaxItems *int32  `query:"MaxItems"`
+}
+
 // ListAttachedRolePoliciesRequest is what ListAttachedRolePolicies takes.
 type ListAttachedRolePoliciesRequest struct {
 	Marker     *string `query:"Marker"`
@@ -61,8 +110,56 @@ type ListAttachedRolePoliciesRequest struct {
 	RoleName   *string `query:"RoleName" required:"true"`
 }
 
+// ListEntitiesForPolicyRequest is what ListEntitiesForPolicy takes.
+type ListEntitiesForPolicyRequest struct {
+	EntityFilter      *string `query:"EntityFilter"`
+	Marker            *string `query:"Marker"`
+	MaxItems          *int32  `query:"MaxItems"`
+	PathPrefix        *string `query:"PathPrefix"`
+	PolicyArn         *string `query:"PolicyArn" required:"true"`
+	PolicyUsageFilter *string `query:"PolicyUsageFilter"`
+}
+
+// ListInstanceProfilesForRoleRequest is what ListInstanceProfilesForRole takes.
+type ListInstanceProfilesForRoleRequest struct {
+	Marker   *string `query:"Marker"`
+	MaxItems *int32  `query:"MaxItems"`
+	RoleName *string `query:"RoleName" required:"true"`
+}
+
+// ListPoliciesRequest is what ListPolicies takes.
+type ListPoliciesRequest struct {
+	Marker            *string `query:"Marker"`
+	MaxItems          *int32  `query:"MaxItems"`
+	OnlyAttached      *bool   `query:"OnlyAttached"`
+	PathPrefix        *string `query:"PathPrefix"`
+	PolicyUsageFilter *string `query:"PolicyUsageFilter"`
+	Scope             *string `query:"Scope"`
+}
+
+// ListPolicyTagsRequest is what ListPolicyTags takes.
+type ListPolicyTagsRequest struct {
+	Marker    *string `query:"Marker"`
+	MaxItems  *int32  `query:"MaxItems"`
+	PolicyArn *string `query:"PolicyArn" required:"true"`
+}
+
+// ListPolicyVersionsRequest is what ListPolicyVersions takes.
+type ListPolicyVersionsRequest struct {
+	Marker    *string `query:"Marker"`
+	MaxItems  *int32  `query:"MaxItems"`
+	PolicyArn *string `query:"PolicyArn" required:"true"`
+}
+
 // ListRolePoliciesRequest is what ListRolePolicies takes.
 type ListRolePoliciesRequest struct {
+	Marker   *string `query:"Marker"`
+	MaxItems *int32  `query:"MaxItems"`
+	RoleName *string `query:"RoleName" required:"true"`
+}
+
+// ListRoleTagsRequest is what ListRoleTags takes.
+type ListRoleTagsRequest struct {
 	Marker   *string `query:"Marker"`
 	MaxItems *int32  `query:"MaxItems"`
 	RoleName *string `query:"RoleName" required:"true"`
@@ -75,9 +172,64 @@ type ListRolesRequest struct {
 	PathPrefix *string `query:"PathPrefix"`
 }
 
+// PutRolePermissionsBoundaryRequest is what PutRolePermissionsBoundary takes.
+type PutRolePermissionsBoundaryRequest struct {
+	PermissionsBoundary *string `query:"PermissionsBoundary" required:"true"`
+	RoleName            *string `query:"RoleName" required:"true"`
+}
+
 // PutRolePolicyRequest is what PutRolePolicy takes.
 type PutRolePolicyRequest struct {
 	PolicyDocument *string `query:"PolicyDocument" required:"true"`
 	PolicyName     *string `query:"PolicyName" required:"true"`
 	RoleName       *string `query:"RoleName" required:"true"`
+}
+
+// SetDefaultPolicyVersionRequest is what SetDefaultPolicyVersion takes.
+type SetDefaultPolicyVersionRequest struct {
+	PolicyArn *string `query:"PolicyArn" required:"true"`
+	VersionId *string `query:"VersionId" required:"true"`
+}
+
+// TagPolicyRequest is what TagPolicy takes.
+type TagPolicyRequest struct {
+	PolicyArn *string `query:"PolicyArn" required:"true"`
+	Tags      []Tag   `query:"Tags.member" required:"true"`
+}
+
+// TagRoleRequest is what TagRole takes.
+type TagRoleRequest struct {
+	RoleName *string `query:"RoleName" required:"true"`
+	Tags     []Tag   `query:"Tags.member" required:"true"`
+}
+
+// UntagPolicyRequest is what UntagPolicy takes.
+type UntagPolicyRequest struct {
+	PolicyArn *string  `query:"PolicyArn" required:"true"`
+	TagKeys   []string `query:"TagKeys.member" required:"true"`
+}
+
+// UntagRoleRequest is what UntagRole takes.
+type UntagRoleRequest struct {
+	RoleName *string  `query:"RoleName" required:"true"`
+	TagKeys  []string `query:"TagKeys.member" required:"true"`
+}
+
+// UpdateAssumeRolePolicyRequest is what UpdateAssumeRolePolicy takes.
+type UpdateAssumeRolePolicyRequest struct {
+	PolicyDocument *string `query:"PolicyDocument" required:"true"`
+	RoleName       *string `query:"RoleName" required:"true"`
+}
+
+// UpdateRoleDescriptionRequest is what UpdateRoleDescription takes.
+type UpdateRoleDescriptionRequest struct {
+	Description *string `query:"Description" required:"true"`
+	RoleName    *string `query:"RoleName" required:"true"`
+}
+
+// UpdateRoleRequest is what UpdateRole takes.
+type UpdateRoleRequest struct {
+	Description        *string `query:"Description"`
+	MaxSessionDuration *int32  `query:"MaxSessionDuration"`
+	RoleName           *string `query:"RoleName" required:"true"`
 }

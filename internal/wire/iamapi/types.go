@@ -17,6 +17,17 @@ type AttachedPolicy struct {
 	PolicyName *string `xml:"PolicyName"`
 }
 
+// InstanceProfile: Contains information about an instance profile.
+type InstanceProfile struct {
+	Arn                 *string   `xml:"Arn"`
+	CreateDate          time.Time `xml:"CreateDate"`
+	InstanceProfileId   *string   `xml:"InstanceProfileId"`
+	InstanceProfileName *string   `xml:"InstanceProfileName"`
+	Path                *string   `xml:"Path"`
+	Roles               []Role    `xml:"Roles>member"`
+	Tags                []Tag     `xml:"Tags>member"`
+}
+
 // Policy: Contains information about a managed policy.
 type Policy struct {
 	Arn                           *string   `xml:"Arn"`
@@ -31,6 +42,32 @@ type Policy struct {
 	PolicyName                    *string   `xml:"PolicyName"`
 	Tags                          []Tag     `xml:"Tags>member"`
 	UpdateDate                    time.Time `xml:"UpdateDate"`
+}
+
+// PolicyGroup: Contains information about a group that a managed policy is attached to.
+type PolicyGroup struct {
+	GroupId   *string `xml:"GroupId"`
+	GroupName *string `xml:"GroupName"`
+}
+
+// PolicyRole: Contains information about a role that a managed policy is attached to.
+type PolicyRole struct {
+	RoleId   *string `xml:"RoleId"`
+	RoleName *string `xml:"RoleName"`
+}
+
+// PolicyUser: Contains information about a user that a managed policy is attached to.
+type PolicyUser struct {
+	UserId   *string `xml:"UserId"`
+	UserName *string `xml:"UserName"`
+}
+
+// PolicyVersion: Contains information about a version of a managed policy.
+type PolicyVersion struct {
+	CreateDate       time.Time `xml:"CreateDate"`
+	Document         *string   `xml:"Document"`
+	IsDefaultVersion *bool     `xml:"IsDefaultVersion"`
+	VersionId        *string   `xml:"VersionId"`
 }
 
 // Role: Contains information about an IAM role.
@@ -58,4 +95,16 @@ type RoleLastUsed struct {
 type Tag struct {
 	Key   *string `query:"Key" xml:"Key" required:"true"`
 	Value *string `query:"Value" xml:"Value" required:"true"`
+}
+
+// User: Contains information about an IAM user entity.
+type User struct {
+	Arn                 *string                      `xml:"Arn"`
+	CreateDate          time.Time                    `xml:"CreateDate"`
+	PasswordLastUsed    time.Time                    `xml:"PasswordLastUsed"`
+	Path                *string                      `xml:"Path"`
+	PermissionsBoundary *AttachedPermissionsBoundary `xml:"PermissionsBoundary"`
+	Tags                []Tag                        `xml:"Tags>member"`
+	UserId              *string                      `xml:"UserId"`
+	UserName            *string                      `xml:"UserName"`
 }

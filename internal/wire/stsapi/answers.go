@@ -3,6 +3,15 @@
 
 package stsapi
 
+// AssumeRoleResponse: Contains the response to a successful AssumeRole request, including temporary Amazon Web Services
+// credentials that can be used to make Amazon Web Services requests.
+type AssumeRoleResponse struct {
+	AssumedRoleUser  *AssumedRoleUser `xml:"AssumedRoleUser"`
+	Credentials      *Credentials     `xml:"Credentials"`
+	PackedPolicySize *int32           `xml:"PackedPolicySize"`
+	SourceIdentity   *string          `xml:"SourceIdentity"`
+}
+
 // GetCallerIdentityResponse: Contains the response to a successful GetCallerIdentity request, including information
 // about the entity making the request.
 type GetCallerIdentityResponse struct {

@@ -13,11 +13,14 @@ var Service = &wire.Service{Name: "sts", Protocol: wire.Query, Version: "2011-06
 var (
 	// GetCallerIdentity: Returns details about the IAM user or role whose credentials are used to call the operation.
 	GetCallerIdentity = wire.Operation[GetCallerIdentityRequest, GetCallerIdentityResponse]{Spec: wire.Spec{Service: Service, Name: "GetCallerIdentity", Result: "GetCallerIdentityResult"}}
+	// AssumeRole: Returns a set of temporary security credentials that you can use to access Amazon Web Services resources.
+	AssumeRole = wire.Operation[AssumeRoleRequest, AssumeRoleResponse]{Spec: wire.Spec{Service: Service, Name: "AssumeRole", Result: "AssumeRoleResult"}}
 )
 
 // Operations are all operations of this package.
 func Operations() []wire.Spec {
 	return []wire.Spec{
 		GetCallerIdentity.Spec,
+		AssumeRole.Spec,
 	}
 }

@@ -3,6 +3,21 @@
 
 package stsapi
 
+// AssumeRoleRequest is what AssumeRole takes.
+type AssumeRoleRequest struct {
+	DurationSeconds   *int32                 `query:"DurationSeconds"`
+	ExternalId        *string                `query:"ExternalId"`
+	Policy            *string                `query:"Policy"`
+	PolicyArns        []PolicyDescriptorType `query:"PolicyArns.member"`
+	RoleArn           *string                `query:"RoleArn" required:"true"`
+	RoleSessionName   *string                `query:"RoleSessionName" required:"true"`
+	SerialNumber      *string                `query:"SerialNumber"`
+	SourceIdentity    *string                `query:"SourceIdentity"`
+	Tags              []Tag                  `query:"Tags.member"`
+	TokenCode         *string                `query:"TokenCode"`
+	TransitiveTagKeys []string               `query:"TransitiveTagKeys.member"`
+}
+
 // GetCallerIdentityRequest is what GetCallerIdentity takes.
 type GetCallerIdentityRequest struct {
 }
