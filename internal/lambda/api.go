@@ -80,7 +80,8 @@ type CreateFunctionInput struct {
 	EphemeralStorage int               // MB in /tmp, 512 to 10,240; zero means 512
 	Timeout          time.Duration     // 1 s to 15 min; zero means 3 s
 	VpcConfig        VpcConfig
-	Mode             Mode // empty means Shared
+	Mode             Mode     // empty means Shared
+	Layers           []string // ARNs of layer versions, at most five; a later one's files lie over an earlier one's
 	Tags             map[string]string
 	Publish          bool // version 1 at once, which is then what is answered
 }
@@ -97,6 +98,7 @@ type UpdateFunctionConfigurationInput struct {
 	Environment      map[string]string
 	MemorySize       *int
 	EphemeralStorage *int
+	Layers           *[]string
 	Timeout          *time.Duration
 	RevisionID       string // unless empty, the function must be at this revision
 }
@@ -138,6 +140,7 @@ type FunctionConfiguration struct {
 	EphemeralStorage           int
 	Timeout                    time.Duration
 	Environment                map[string]string `json:",omitempty"`
+	Layers                     []FunctionLayer   `json:",omitempty"`
 	VpcConfig                  VpcConfig
 	Mode                       Mode
 	LastModified               time.Time

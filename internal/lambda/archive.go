@@ -39,10 +39,10 @@ type source struct {
 	checked sync.Map // by checkedKey: what was found good, as a checkedFile
 }
 
-// checkedKey is code and whether it was checked to bring its own runtime.
+// checkedKey is code and whether it may do without a bootstrap.
 type checkedKey struct {
-	key     string
-	managed bool
+	key  string
+	bare bool
 }
 
 // checkedFile is code that was read and checked as a whole, and the file that it was in then.
@@ -101,15 +101,21 @@ func (a *archive) drop() error {
 	return nil
 }
 
-// putCode brings code for a runtime into a store, checked, and holds it for the caller.
-func (s *Service) putCode(function, runtime string, zip []byte, key string) (*archive, error) {
+// bare tells whether a function's code may do without a bootstrap: a managed runtime has one, and a layer may.
+func (c FunctionConfiguration) bare() bool {
+	_, managed := runtimes.Lookup(c.Runtime)
+	return managed || len(c.Layers) > 0
+}
+
+// putCode brings code into a store, checked, and holds it for the caller.
+func (s *Service) putCode(function string, bare bool, zip []byte, key string) (*archive, error) {
 	a := new(archive)
 	a.hold()
 	switch {
 	case (len(zip) > 0) == (key != ""):
 		return nil, refuse(InvalidParameterValue, "code of %s: give either a zip file or a key of the function store", function)
 	case key == "":
-		err := s.checkCode(bytes.NewReader(zip), int64(len(zip)), runtime)
+		err := s.checkCode(bytes.NewReader(zip), int64(len(zip)), bare)
 		if err != nil {
 			return nil, refuse(InvalidParameterValue, "code of %s: %w", function, err)
 		}
@@ -121,8 +127,7 @@ func (s *Service) putCode(function, runtime string, zip []byte, key string) (*ar
 		return a, nil
 	}
 	a.source = s.store
-	_, managed := runtimes.Lookup(runtime)
-	if code, ok := s.store.good(checkedKey{key, managed}); ok {
+	if code, ok := s.store.good(checkedKey{key, bare}); ok {
 		a.Code = code
 		return a, nil
 	}
@@ -135,22 +140,22 @@ func (s *Service) putCode(function, runtime string, zip []byte, key string) (*ar
 		return nil, refuse(ServiceException, "code of %s: %w", function, err)
 	}
 	defer file.Close()
-	if err := s.checkCode(file, file.Size, runtime); err != nil {
+	if err := s.checkCode(file, file.Size, bare); err != nil {
 		return nil, refuse(InvalidParameterValue, "code of %s (%s): %w", function, key, err)
 	}
 	a.Code = file.Code
 	if info != nil {
-		s.store.checked.Store(checkedKey{key, managed}, checkedFile{info, a.Code})
+		s.store.checked.Store(checkedKey{key, bare}, checkedFile{info, a.Code})
 	}
 	return a, nil
 }
 
-// checkCode refuses what cannot be a function's code. Only an OS-only runtime needs a bootstrap in it.
-func (s *Service) checkCode(code io.ReaderAt, size int64, runtime string) error {
+// checkCode refuses what cannot be a function's code.
+func (s *Service) checkCode(code io.ReaderAt, size int64, bare bool) error {
 	if err := sandbox.CheckArchive(code, size, s.Limits); err != nil {
 		return err
 	}
-	if _, managed := runtimes.Lookup(runtime); managed {
+	if bare {
 		return nil
 	}
 	return sandbox.CheckBootstrap(code, size, s.Limits)

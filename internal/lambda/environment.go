@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -70,19 +72,23 @@ func (s *Service) start(ctx context.Context, g *generation, in InvokeInput, out 
 	}
 	e.log = &environmentLog{to: f.log, environment: e.id}
 
-	var dir string
+	var dir, layers string
 	cache := g.code.source.cache
 	if err := t.Fetched(sandbox.PhaseFetch, func() (bool, error) { return cache.Fetch(ctx, g.code.Code) }); err != nil {
 		return nil, refuse(ServiceException, "%w", err)
 	}
 	if err := t.Fetched(sandbox.PhaseUnpack, func() (done bool, err error) {
-		dir, done, err = cache.Unpack(ctx, g.code.Code)
-		return done, err
+		if dir, done, err = cache.Unpack(ctx, g.code.Code); err != nil || len(g.layers) == 0 {
+			return done, err
+		}
+		var more bool
+		layers, more, err = s.uploads.cache.UnpackLayers(ctx, g.layers)
+		return done || more, err
 	}); err != nil {
 		return nil, refuse(InvalidParameterValue, "%w", err)
 	}
 
-	if err = s.launch(ctx, e, dir, out); err == nil {
+	if err = s.launch(ctx, e, dir, layers, out); err == nil {
 		err = t.Run(sandbox.PhaseInit, func() error { return s.awaitReady(ctx, e, out) })
 	}
 	if failed := (*initFailure)(nil); errors.As(err, &failed) {
@@ -99,7 +105,7 @@ func (s *Service) start(ctx context.Context, g *generation, in InvokeInput, out 
 }
 
 // launch attaches the environment and spawns its process, in its turn if many start at once.
-func (s *Service) launch(ctx context.Context, e *environment, dir string, out *InvokeOutput) error {
+func (s *Service) launch(ctx context.Context, e *environment, dir, layers string, out *InvokeOutput) error {
 	t, entered := out.Timeline, false
 	turn := func() error {
 		err := t.Fetched(sandbox.PhaseQueue, func() (bool, error) { return s.starts.enter(ctx) })
@@ -126,7 +132,7 @@ func (s *Service) launch(ctx context.Context, e *environment, dir string, out *I
 			return err
 		}
 	}
-	if err := t.Run(sandbox.PhaseSpawn, func() error { return s.spawn(ctx, e, dir) }); err != nil {
+	if err := t.Run(sandbox.PhaseSpawn, func() error { return s.spawn(ctx, e, dir, layers) }); err != nil {
 		return spawnError(out.RequestID, err)
 	}
 	return nil
@@ -154,13 +160,16 @@ func (s *Service) reportInit(e *environment, failed *initFailure, in InvokeInput
 }
 
 // spawn makes the slot's parked process the function's.
-func (s *Service) spawn(ctx context.Context, e *environment, dir string) (err error) {
+func (s *Service) spawn(ctx context.Context, e *environment, dir, layers string) (err error) {
 	c := e.generation.config
 	if err := s.identify(e); err != nil {
 		return err
 	}
 	start := sandbox.Config{
-		Code: dir, Env: s.variables(e), Limits: limits(c.MemorySize, c.EphemeralStorage), Tmp: int64(c.EphemeralStorage) << 20, Output: e.log,
+		Code: dir, Layers: layers, Env: s.variables(e), Limits: limits(c.MemorySize, c.EphemeralStorage), Tmp: int64(c.EphemeralStorage) << 20, Output: e.log,
+	}
+	if layers != "" && !isThere(dir, "bootstrap") && isThere(layers, "bootstrap") {
+		start.Command = []string{"/opt/bootstrap"}
 	}
 	if err := s.manage(ctx, e, &start); err != nil {
 		return err
@@ -170,6 +179,11 @@ func (s *Service) spawn(ctx context.Context, e *environment, dir string) (err er
 		e.undo.Push(e.process.Close)
 	}
 	return err
+}
+
+func isThere(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
 }
 
 // spawnError tells a bootstrap that cannot be executed, which is the function's failure, from a lab that cannot start

@@ -112,8 +112,18 @@ func (s *Service) CreateFunction(_ context.Context, in CreateFunctionInput) (Fun
 	if err := cmp.Or(config.check(), checkTags(in.Tags), s.vet(config)); err != nil {
 		return none, err
 	}
-	code, err := s.putCode(in.FunctionName, config.Runtime, in.ZipFile, in.StoreKey)
+	layers, release, err := s.resolveLayers(in.Layers)
 	if err != nil {
+		return none, err
+	}
+	defer release()
+	config.Layers = layers
+	code, err := s.putCode(in.FunctionName, config.bare(), in.ZipFile, in.StoreKey)
+	if err != nil {
+		return none, err
+	}
+	if err := s.checkUnpacked(code, layers); err != nil {
+		s.discard(code)
 		return none, err
 	}
 	config.CodeSha256, config.CodeSize = code.CodeSha256(), code.Size

@@ -3,15 +3,19 @@ package lambda
 import (
 	"errors"
 	"sync"
+
+	"enilab/sandbox"
 )
 
 // generation is what environments of a version are made from: code, settings and network. It does not change; an update
 // makes a new one, and the old one serves until then: make before break. Its network and code are released with its last
 // user: the version itself, or an environment.
 type generation struct {
+	service *Service
 	version *version
 	config  FunctionConfiguration
 	code    *archive
+	layers  sandbox.Layers
 	network network
 
 	mu    sync.Mutex // guards users
@@ -19,9 +23,11 @@ type generation struct {
 }
 
 // newGeneration is held for its version. It holds the code.
-func newGeneration(v *version, c change, n network) *generation {
+func (s *Service) newGeneration(v *version, c change, n network) *generation {
 	c.code.hold().source.run(c.code.Code)
-	return &generation{version: v, config: c.config, code: c.code, network: n, users: 1}
+	return &generation{
+		version: v, config: c.config, code: c.code, layers: s.layers.hold(c.config.Layers, s.uploads), network: n, service: s, users: 1,
+	}
 }
 
 func (g *generation) hold() {
@@ -42,5 +48,5 @@ func (g *generation) drop() error {
 	if !last {
 		return nil
 	}
-	return errors.Join(g.network.release(), g.code.source.rest(g.code.Code), g.code.drop())
+	return errors.Join(g.network.release(), g.code.source.rest(g.code.Code), g.code.drop(), g.service.dropLayers(g.config.Layers, g.layers))
 }

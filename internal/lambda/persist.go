@@ -71,6 +71,9 @@ func (s *Service) Restore(ctx context.Context) error {
 	if err := s.adoptENIs(ctx); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
+	if err := s.restoreLayers(); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
 	records, err := s.records.All()
 	if err != nil {
 		return fmt.Errorf("restore: functions: %w", err)
@@ -93,6 +96,9 @@ func (s *Service) Restore(ctx context.Context) error {
 	}
 	for _, a := range archives {
 		named[a.Key] = named[a.Key] || a.uploaded
+	}
+	for _, key := range s.layers.keys() {
+		named[key] = true
 	}
 	if err := s.tidyUploads(named); err != nil {
 		return fmt.Errorf("restore: %w", err)
@@ -195,6 +201,6 @@ func (s *Service) resume(ctx context.Context, v *version) {
 		v.config.State, v.config.StateReason, v.config.StateReasonCode = Failed, err.Error(), reasonFor(err)
 		return
 	}
-	v.current = newGeneration(v, change{v.config, v.code}, network)
+	v.current = s.newGeneration(v, change{v.config, v.code}, network)
 	v.used = time.Now()
 }

@@ -88,8 +88,12 @@ type Service struct {
 
 	records *state.Table[functionRecord]
 	asyncs  *state.Table[asyncEvent]
-	queued  atomic.Int64 // bytes of asynchronous events that wait
-	load    concurrency
+
+	layers       layers
+	layerRecords *state.Table[layerRecord]
+
+	queued atomic.Int64 // bytes of asynchronous events that wait
+	load   concurrency
 
 	mu        sync.Mutex // guards all below
 	functions map[string]*function
@@ -107,6 +111,8 @@ func New(c Config) *Service {
 	s.open, s.shut = context.WithCancelCause(context.Background())
 	s.records = state.TableOf[functionRecord](c.State, "functions")
 	s.asyncs = state.TableOf[asyncEvent](c.State, "events")
+	s.layers.byName = map[string]*layerRecord{}
+	s.layerRecords = state.TableOf[layerRecord](c.State, "layers")
 	s.load.limit = c.Quotas.concurrency()
 	s.store = newSource(c.Store, c.CodeDir, c.Limits)
 	s.undo.Push(s.store.cache.Close)
@@ -205,5 +211,5 @@ func (s *Service) Close() error {
 	for _, f := range functions {
 		s.background("delete function "+f.name, func() error { return s.dismantle(f) })
 	}
-	return errors.Join(s.Settle(), s.undo.Close())
+	return errors.Join(s.Settle(), s.closeLayers(), s.undo.Close())
 }

@@ -94,7 +94,7 @@ func (s *Service) succeed(v *version, next change, n network) (rest func() error
 	c.State, c.StateReason, c.StateReasonCode = Active, "", ""
 	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode = UpdateSuccessful, "", ""
 	old, code, retired := v.current, v.code, v.idle
-	v.current = newGeneration(v, next, n)
+	v.current = s.newGeneration(v, next, n)
 	v.config, v.code, v.idle, v.used = *c, next.code, nil, time.Now()
 	return func() error {
 		for _, e := range retired {

@@ -8,6 +8,15 @@ import (
 
 // UpdateFunctionConfiguration changes settings. Invocations use the old ones until the new network is ready.
 func (s *Service) UpdateFunctionConfiguration(_ context.Context, in UpdateFunctionConfigurationInput) (FunctionConfiguration, error) {
+	var layers []FunctionLayer
+	if in.Layers != nil {
+		list, release, err := s.resolveLayers(*in.Layers)
+		if err != nil {
+			return FunctionConfiguration{}, err
+		}
+		defer release()
+		layers = list
+	}
 	return s.update(in.FunctionName, update{revision: in.RevisionID}, func(next *FunctionConfiguration) (err error) {
 		if in.VpcConfig != nil {
 			if next.VpcConfig, err = s.resolve(*in.VpcConfig); err != nil {
@@ -16,6 +25,12 @@ func (s *Service) UpdateFunctionConfiguration(_ context.Context, in UpdateFuncti
 		}
 		if in.Environment != nil {
 			next.Environment = maps.Clone(in.Environment)
+		}
+		if in.Layers != nil {
+			next.Layers = layers
+			if err := s.checkLayers(in.FunctionName, layers); err != nil {
+				return err
+			}
 		}
 		set(&next.Role, in.Role)
 		set(&next.Runtime, in.Runtime)
@@ -42,9 +57,9 @@ func (s *Service) UpdateFunctionCode(_ context.Context, in UpdateFunctionCodeInp
 		return FunctionConfiguration{}, err
 	}
 	f.mu.Lock()
-	runtime := f.latest.shownLocked().config.Runtime
+	bare := f.latest.shownLocked().config.bare()
 	f.mu.Unlock()
-	code, err := s.putCode(f.name, runtime, in.ZipFile, in.StoreKey) // before the function is locked: it can take its time
+	code, err := s.putCode(f.name, bare, in.ZipFile, in.StoreKey) // before the function is locked: it can take its time
 	if err != nil {
 		return FunctionConfiguration{}, err
 	}
@@ -52,7 +67,7 @@ func (s *Service) UpdateFunctionCode(_ context.Context, in UpdateFunctionCodeInp
 	return s.update(f.name, update{code, in.RevisionID, in.Publish, in.DryRun}, func(next *FunctionConfiguration) error {
 		next.CodeSha256, next.CodeSize = code.CodeSha256(), code.Size
 		next.Architecture = cmp.Or(in.Architecture, next.Architecture)
-		return next.check()
+		return cmp.Or(next.check(), s.checkUnpacked(code, next.Layers))
 	})
 }
 
