@@ -56,8 +56,17 @@ func (v *VPC) addSubnetLocked(s SubnetSpec) error {
 	return nil
 }
 
-// knowSubnetLocked checks a subnet and takes it into the books.
-func (v *VPC) knowSubnetLocked(s SubnetSpec) error {
+// CheckSubnet tells whether AddSubnet would refuse a subnet. It changes nothing.
+func (v *VPC) CheckSubnet(s SubnetSpec) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.checkSubnetLocked(s); err != nil {
+		return fmt.Errorf("vpc %s: %w", v.ID, err)
+	}
+	return nil
+}
+
+func (v *VPC) checkSubnetLocked(s SubnetSpec) error {
 	if v.subnets[s.ID] != nil {
 		return fmt.Errorf("subnet %q: there is one of this name already", s.ID)
 	}
@@ -71,6 +80,14 @@ func (v *VPC) knowSubnetLocked(s SubnetSpec) error {
 		if err := s.checkApart(v.subnets[id].SubnetSpec); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// knowSubnetLocked checks a subnet and takes it into the books.
+func (v *VPC) knowSubnetLocked(s SubnetSpec) error {
+	if err := v.checkSubnetLocked(s); err != nil {
+		return err
 	}
 	if s.AZ == "" {
 		s.AZ = DefaultAZ

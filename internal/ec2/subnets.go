@@ -102,9 +102,13 @@ func (s *Service) CreateSubnet(in CreateSubnetInput) (Subnet, error) {
 	}
 	sub := Subnet{SubnetID: id, VpcID: vpc.VpcID, CidrBlock: cidr, AvailabilityZone: zone, Declared: in.Declared}
 	edits := []edit{put(s.subnets, id, sub), setTags(s, id, in.Tags)}
-	err = s.make(edits, func() error {
-		return s.onVPC(vpc.VpcID, func(v *netlab.VPC) error { return v.AddSubnet(sub.spec()) })
-	})
+	// What the kernel's side would refuse must not be in the state for a moment: killed then, no lab would start from it.
+	err = s.onVPC(vpc.VpcID, func(v *netlab.VPC) error { return v.CheckSubnet(sub.spec()) })
+	if err == nil {
+		err = s.make(edits, func() error {
+			return s.onVPC(vpc.VpcID, func(v *netlab.VPC) error { return v.AddSubnet(sub.spec()) })
+		})
+	}
 	switch {
 	case errors.Is(err, netlab.ErrOverlap):
 		return none, refuse(InvalidSubnetConflict, "The CIDR '%s' conflicts with another subnet", cidr)
