@@ -68,6 +68,7 @@ packages() {
   echo 'awscli /usr/bin/aws' # version 2; another aws in PATH is not it
   if [ "$1" = test ]; then return; fi
   echo 'nodejs node'
+  echo 'default-jdk-headless javac'
   echo 'python3-jsonschema /usr/lib/python3/dist-packages/jsonschema'
   echo 'python3-yaml /usr/lib/python3/dist-packages/yaml'
   echo 'chromium chromium'

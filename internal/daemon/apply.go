@@ -15,6 +15,7 @@ import (
 	"enilab/internal/ec2"
 	"enilab/internal/events"
 	"enilab/internal/lambda"
+	"enilab/internal/runtimes"
 	"enilab/internal/state"
 	"enilab/internal/topology"
 	"enilab/sandbox"
@@ -91,7 +92,7 @@ func FromNothing(in ApplyRequest, s Settings) ([]Change, error) {
 		return nil, err
 	}
 	steps := plan(nil, should, nil)
-	if err := in.refusal(objections(t, nil, should, nil, steps, circumstances{settings: s})); err != nil {
+	if err := in.refusal(objections(t, nil, should, nil, steps, circumstances{settings: s, machine: runtimes.NewMachine("/")})); err != nil {
 		return nil, err
 	}
 	var list []Change
@@ -134,7 +135,7 @@ func (in ApplyRequest) refusal(err error) error {
 
 // circumstances looks at what the plan has to reckon with.
 func (d *Daemon) circumstances(in ApplyRequest) (c circumstances, err error) {
-	c = circumstances{settings: d.settings, whoami: d.Whoami, servers: map[string]string{}, versions: map[string][]lambda.FunctionConfiguration{}, trusts: d.iam.RoleExists}
+	c = circumstances{settings: d.settings, whoami: d.Whoami, servers: map[string]string{}, versions: map[string][]lambda.FunctionConfiguration{}, trusts: d.iam.RoleExists, machine: runtimes.NewMachine("/")}
 	if in.Settings != nil {
 		c.settings = *in.Settings
 		c.settings.Region = d.settings.Region // it keeps that

@@ -21,6 +21,8 @@ type code struct {
 	sha string // as CodeSha256
 	key string
 	zip []byte
+
+	bootstrap error // why no OS-only runtime can run it
 }
 
 // codes finds code and checks it, each archive once: a thousand functions may have the same.
@@ -33,10 +35,25 @@ type codes struct {
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const maxArchive = 250 << 20
 
-func (c *codes) of(t topology.Code) (found code, err error) {
-	if found, ok := c.found[t]; ok {
-		return found, nil
+func (c *codes) of(f topology.Function) (code, error) {
+	found, ok := c.found[f.Code]
+	if !ok {
+		var err error
+		if found, err = c.find(f.Code); err != nil {
+			return found, err
+		}
+		if c.found == nil {
+			c.found = map[topology.Code]code{}
+		}
+		c.found[f.Code] = found
 	}
+	if f.BringsRuntime() && found.bootstrap != nil {
+		return found, found.bootstrap
+	}
+	return found, nil
+}
+
+func (c *codes) find(t topology.Code) (found code, err error) {
 	if t.Key != "" {
 		file, err := c.store.Open(t.Key)
 		if err != nil {
@@ -46,21 +63,19 @@ func (c *codes) of(t topology.Code) (found code, err error) {
 		if err := sandbox.CheckArchive(file, file.Size, sandbox.ArchiveLimits{}); err != nil {
 			return found, err
 		}
-		found = code{sha: file.CodeSha256(), key: t.Key}
+		found = code{sha: file.CodeSha256(), key: t.Key, bootstrap: sandbox.CheckBootstrap(file, file.Size, sandbox.ArchiveLimits{})}
 	} else {
 		if found.zip, err = archive(t.Path); err != nil {
 			return found, err
 		}
-		if err := sandbox.CheckArchive(bytes.NewReader(found.zip), int64(len(found.zip)), sandbox.ArchiveLimits{}); err != nil {
+		r, size := bytes.NewReader(found.zip), int64(len(found.zip))
+		if err := sandbox.CheckArchive(r, size, sandbox.ArchiveLimits{}); err != nil {
 			return found, err
 		}
+		found.bootstrap = sandbox.CheckBootstrap(r, size, sandbox.ArchiveLimits{})
 		sum := sha256.Sum256(found.zip)
 		found.sha = base64.StdEncoding.EncodeToString(sum[:])
 	}
-	if c.found == nil {
-		c.found = map[topology.Code]code{}
-	}
-	c.found[t] = found
 	return found, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"enilab/internal/topology"
@@ -24,12 +25,12 @@ func TestADirectoryIsTheSameArchiveEveryTime(t *testing.T) {
 	}
 	write("bootstrap", "#!/bin/sh\n", 0o755)
 	write("lib/more", "data", 0o644)
-	first, err := (&codes{}).of(topology.Code{Path: dir})
+	first, err := (&codes{}).of(topology.Function{Code: topology.Code{Path: dir}, Runtime: "provided.al2023"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	write("lib/more", "data", 0o644) // a newer file with the same content
-	again, err := (&codes{}).of(topology.Code{Path: dir})
+	again, err := (&codes{}).of(topology.Function{Code: topology.Code{Path: dir}, Runtime: "provided.al2023"})
 	if err != nil || again.sha != first.sha || !bytes.Equal(again.zip, first.zip) {
 		t.Errorf("%s, then %s: %v", first.sha, again.sha, err)
 	}
@@ -38,13 +39,23 @@ func TestADirectoryIsTheSameArchiveEveryTime(t *testing.T) {
 		t.Errorf("the archive has %v: %v", z.File, err)
 	}
 	write("lib/more", "other", 0o644)
-	if other, err := (&codes{}).of(topology.Code{Path: dir}); err != nil || other.sha == first.sha {
+	if other, err := (&codes{}).of(topology.Function{Code: topology.Code{Path: dir}, Runtime: "provided.al2023"}); err != nil || other.sha == first.sha {
 		t.Errorf("other content has the same hash: %v", err)
+	}
+	if err := os.Rename(filepath.Join(dir, "bootstrap"), filepath.Join(dir, "app.py")); err != nil {
+		t.Fatal(err)
+	}
+	var found codes
+	for runtime, want := range map[string]string{"provided.al2023": "bootstrap", "python3.13": ""} {
+		_, err := found.of(topology.Function{Code: topology.Code{Path: dir}, Runtime: runtime})
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", runtime, err, want)
+		}
 	}
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&codes{}).of(topology.Code{Path: dir}); err == nil {
+	if _, err := (&codes{}).of(topology.Function{Code: topology.Code{Path: dir}, Runtime: "provided.al2023"}); err == nil {
 		t.Error("a link passed")
 	}
 }

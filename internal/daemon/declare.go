@@ -73,7 +73,7 @@ type functionSpec struct {
 
 // objectsOf lists everything that a topology declares. codeOf finds a function's code; what it says is wrong with that has its
 // place in the topology.
-func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Code) (code, error)) (list []object, _ error) {
+func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Function) (code, error)) (list []object, _ error) {
 	var errs topology.Errors
 	add := func(kind, name string, spec any) { list = append(list, object{kind, name, spec}) }
 	for i, v := range t.Network(whoami).VPCs {
@@ -112,7 +112,7 @@ func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Code)
 			spec.Subnets, spec.SecurityGroups = sorted(f.VPC.Subnets), sorted(f.VPC.SecurityGroups)
 		}
 		var err error
-		if spec.code, err = codeOf(f.Code); err != nil {
+		if spec.code, err = codeOf(f); err != nil {
 			errs = append(errs, t.ErrorAt("functions."+f.Name+".code", "function %s: code: %v", f.Name, err))
 			continue
 		}

@@ -31,7 +31,7 @@ func TestDeclareListsAllThatATopologyHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := objectsOf(top, []string{"whoami"}, func(topology.Code) (code, error) { return code{sha: "sum"}, nil })
+	list, err := objectsOf(top, []string{"whoami"}, func(topology.Function) (code, error) { return code{sha: "sum"}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

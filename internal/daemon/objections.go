@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/netip"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"enilab/internal/ec2"
 	"enilab/internal/iam"
 	"enilab/internal/lambda"
+	"enilab/internal/runtimes"
 	"enilab/internal/topology"
 	"enilab/netlab"
 )
@@ -24,6 +26,7 @@ type circumstances struct {
 	servers    map[string]string                         // interface id → VPC/NAME of the server that has it
 	versions   map[string][]lambda.FunctionConfiguration // of functions, the published ones
 	trusts     func(role string) error                   // tells whether Lambda can assume a role that is there
+	machine    *runtimes.Machine                         // where interpreters are
 }
 
 // objector finds in a plan, before its first step, what the control planes would refuse when it came to that: each with its
@@ -398,6 +401,11 @@ func (o *objector) functions(roles *iam.Service) {
 		if err != nil {
 			object("", "%v", err)
 			continue
+		}
+		if r, managed := runtimes.Lookup(f.Runtime); managed {
+			if _, err := o.machine.Find(context.Background(), r); err != nil {
+				object(".runtime", "%v", err)
+			}
 		}
 		if len(f.Subnets) == 0 && !o.settings.Internet {
 			object(".vpc", "it has no VPC, and this lab has no internet, and so no network for it; give it a vpc, or the lab internet: true")

@@ -38,7 +38,7 @@ func interpreted(t *testing.T, runtime string) runtimes.Interpreter {
 	if !ok {
 		t.Fatalf("no runtime %s", runtime)
 	}
-	i, err := runtimes.NewMachine().Find(t.Context(), r)
+	i, err := runtimes.NewMachine("/").Find(t.Context(), r)
 	if err != nil {
 		t.Skip(err)
 	}

@@ -107,7 +107,7 @@ func New(c Config) *Service {
 	c.InitTime = cmp.Or(c.InitTime, initTime)
 	c.KeepIdle = cmp.Or(c.KeepIdle, keepIdle)
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
-	s := &Service{Config: c, calls: newTally(), work: newTally(), functions: map[string]*function{}, interpreters: runtimes.NewMachine()}
+	s := &Service{Config: c, calls: newTally(), work: newTally(), functions: map[string]*function{}, interpreters: runtimes.NewMachine("/")}
 	s.open, s.shut = context.WithCancelCause(context.Background())
 	s.records = state.TableOf[functionRecord](c.State, "functions")
 	s.asyncs = state.TableOf[asyncEvent](c.State, "events")

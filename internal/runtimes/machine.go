@@ -24,7 +24,7 @@ type Interpreter struct {
 
 // Machine finds interpreters where sandboxes of this machine see them. All methods are safe for concurrent use.
 type Machine struct {
-	root string // what sandboxes see below /
+	root string
 
 	mu    sync.Mutex         // guards asked
 	asked map[string]program // by path
@@ -36,10 +36,8 @@ type program struct {
 	version version
 }
 
-// NewMachine has not looked at anything yet.
-func NewMachine() *Machine { return newMachine("/") }
-
-func newMachine(root string) *Machine { return &Machine{root: root, asked: map[string]program{}} }
+// NewMachine is a machine whose files are below root, which is "/" but in tests. It has not looked at anything yet.
+func NewMachine(root string) *Machine { return &Machine{root: root, asked: map[string]program{}} }
 
 // patience bounds how long a program may take to say its version.
 const patience = 30 * time.Second

@@ -28,7 +28,7 @@ func fake(t *testing.T, programs map[string]string) *Machine {
 			t.Fatal(err)
 		}
 	}
-	return newMachine(root)
+	return NewMachine(root)
 }
 
 func TestFind(t *testing.T) {
@@ -125,7 +125,7 @@ func TestFindAgain(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := newMachine(m.root).Find(cancelled, r); !errors.Is(err, context.Canceled) {
+	if _, err := NewMachine(m.root).Find(cancelled, r); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
