@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"enilab/internal/ec2"
-	"enilab/internal/wire"
 	"enilab/internal/wire/ec2api"
 )
 
@@ -59,7 +58,7 @@ func permissionAnswer(p ec2.IPPermission) ec2api.IpPermission {
 	}
 }
 
-func (h ec2Handlers) deleteSecurityGroup(ctx context.Context, in *ec2api.DeleteSecurityGroupRequest) (*wire.None, error) {
+func (h ec2Handlers) deleteSecurityGroup(ctx context.Context, in *ec2api.DeleteSecurityGroupRequest) (*ec2api.DeleteSecurityGroupResult, error) {
 	if err := dryRun(in.DryRun); err != nil {
 		return nil, err
 	}
@@ -67,7 +66,7 @@ func (h ec2Handlers) deleteSecurityGroup(ctx context.Context, in *ec2api.DeleteS
 	if err != nil {
 		return nil, err
 	}
-	return nil, h.DeleteSecurityGroup(ctx, g.GroupID)
+	return &ec2api.DeleteSecurityGroupResult{GroupId: &g.GroupID, Return: new(true)}, h.DeleteSecurityGroup(ctx, g.GroupID)
 }
 
 // group finds a group by its id, or by a name that only one has: the lab has no default VPC in which names are unique.

@@ -37,6 +37,7 @@ func registerLambda(s *wire.Server, c Config) {
 	wire.Handle(s, api.TagResource, l.tagResource)
 	wire.Handle(s, api.UntagResource, l.untagResource)
 	wire.Handle(s, api.ListTags, l.listTags)
+	registerLambdaAbsent(s, l)
 }
 
 // given is what a request says, or the zero value.
@@ -246,12 +247,12 @@ func (l lambdaAPI) getFunction(_ context.Context, in *api.GetFunctionRequest) (*
 	return out, nil
 }
 
-func (l lambdaAPI) deleteFunction(_ context.Context, in *api.DeleteFunctionRequest) (*wire.None, error) {
+func (l lambdaAPI) deleteFunction(_ context.Context, in *api.DeleteFunctionRequest) (*api.DeleteFunctionResponse, error) {
 	ref, err := l.Ref(*in.FunctionName, given(in.Qualifier))
 	if err != nil {
 		return nil, err
 	}
-	return nil, l.DeleteFunction(ref)
+	return &api.DeleteFunctionResponse{StatusCode: new(int32(204))}, l.DeleteFunction(ref)
 }
 
 func (l lambdaAPI) listFunctions(_ context.Context, in *api.ListFunctionsRequest) (*api.ListFunctionsResponse, error) {

@@ -116,22 +116,26 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		"package":       {func(in *input) { in.PackageType = types.PackageTypeImage }, complaint{invalid, 400, "package type"}},
 		"no code":       {func(in *input) { in.Code = &types.FunctionCode{} }, complaint{invalid, 400, "code of f"}},
 		"key alone":     {func(in *input) { in.Code = &types.FunctionCode{S3Key: aws.String("k")} }, complaint{invalid, 400, "S3Bucket and S3Key go together"}},
-		"no such key":   {func(in *input) { in.Code = &types.FunctionCode{S3Bucket: aws.String("b"), S3Key: aws.String("k")} }, complaint{invalid, 400, "code of f"}},
+		"no such key":   {func(in *input) { in.Code = &types.FunctionCode{S3Bucket: aws.String("bucket"), S3Key: aws.String("k")} }, complaint{invalid, 400, "code of f"}},
 		"key's version": {func(in *input) { in.Code.S3ObjectVersion = aws.String("1") }, complaint{invalid, 400, "S3ObjectVersion"}},
 		"no archive":    {func(in *input) { in.Code.ZipFile = []byte("x") }, complaint{invalid, 400, "code of f"}},
-		"layers":        {func(in *input) { in.Layers = []string{"arn:l"} }, complaint{invalid, 400, "Layers is not supported by this lab"}},
+		"layers":        {func(in *input) { in.Layers = []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"} }, complaint{invalid, 400, "Layers is not supported by this lab"}},
 		"file system": {func(in *input) {
-			in.FileSystemConfigs = []types.FileSystemConfig{{Arn: aws.String("a"), LocalMountPath: aws.String("/mnt/a")}}
+			in.FileSystemConfigs = []types.FileSystemConfig{{Arn: aws.String("arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0"), LocalMountPath: aws.String("/mnt/a")}}
 		}, complaint{invalid, 400, "FileSystemConfigs"}},
 		"image's command": {func(in *input) { in.ImageConfig = &types.ImageConfig{} }, complaint{invalid, 400, "ImageConfig"}},
-		"dead letters":    {func(in *input) { in.DeadLetterConfig = &types.DeadLetterConfig{TargetArn: aws.String("arn:q")} }, complaint{invalid, 400, "DeadLetterConfig"}},
-		"key":             {func(in *input) { in.KMSKeyArn = aws.String("arn:k") }, complaint{invalid, 400, "KMSKeyArn"}},
-		"tracing":         {func(in *input) { in.TracingConfig = &types.TracingConfig{Mode: types.TracingModeActive} }, complaint{invalid, 400, "TracingConfig"}},
-		"snapshots":       {func(in *input) { in.SnapStart = &types.SnapStart{ApplyOn: types.SnapStartApplyOnPublishedVersions} }, complaint{invalid, 400, "SnapStart"}},
-		"signing":         {func(in *input) { in.CodeSigningConfigArn = aws.String("arn:s") }, complaint{invalid, 400, "CodeSigningConfigArn"}},
-		"architectures":   {func(in *input) { in.Architectures = []types.Architecture{"x86_64", "arm64"} }, complaint{invalid, 400, "one architecture"}},
-		"storage":         {func(in *input) { in.EphemeralStorage = &types.EphemeralStorage{Size: aws.Int32(511)} }, complaint{invalid, 400, "ephemeral storage"}},
-		"memory":          {func(in *input) { in.MemorySize = aws.Int32(64) }, complaint{invalid, 400, "memory size"}},
+		"dead letters": {func(in *input) {
+			in.DeadLetterConfig = &types.DeadLetterConfig{TargetArn: aws.String("arn:aws:sqs:us-east-1:123456789012:q")}
+		}, complaint{invalid, 400, "DeadLetterConfig"}},
+		"key":       {func(in *input) { in.KMSKeyArn = aws.String("arn:aws:kms:us-east-1:123456789012:key/k") }, complaint{invalid, 400, "KMSKeyArn"}},
+		"tracing":   {func(in *input) { in.TracingConfig = &types.TracingConfig{Mode: types.TracingModeActive} }, complaint{invalid, 400, "TracingConfig"}},
+		"snapshots": {func(in *input) { in.SnapStart = &types.SnapStart{ApplyOn: types.SnapStartApplyOnPublishedVersions} }, complaint{invalid, 400, "SnapStart"}},
+		"signing": {func(in *input) {
+			in.CodeSigningConfigArn = aws.String("arn:aws:lambda:us-east-1:123456789012:code-signing-config:csc-0123456789abcdef0")
+		}, complaint{invalid, 400, "CodeSigningConfigArn"}},
+		"architectures": {func(in *input) { in.Architectures = []types.Architecture{"x86_64", "arm64"} }, complaint{"ValidationException", 400, "Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1"}},
+		"storage":       {func(in *input) { in.EphemeralStorage = &types.EphemeralStorage{Size: aws.Int32(511)} }, complaint{"ValidationException", 400, "Value '511' at 'ephemeralStorage.size'"}},
+		"memory":        {func(in *input) { in.MemorySize = aws.Int32(64) }, complaint{"ValidationException", 400, "Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128"}},
 		"no such subnet": {func(in *input) {
 			in.VpcConfig = &types.VpcConfig{SubnetIds: []string{"subnet-x"}, SecurityGroupIds: vpc.SecurityGroupIds}
 		}, complaint{invalid, 400, "subnet-x"}},
@@ -174,7 +178,7 @@ func TestListFunctions(t *testing.T) {
 	var want []string
 	for i := range 55 {
 		in := f.input(fmt.Sprintf("f%02d", i))
-		in.Code = &types.FunctionCode{S3Bucket: aws.String("b"), S3Key: aws.String("code.zip")}
+		in.Code = &types.FunctionCode{S3Bucket: aws.String("bucket"), S3Key: aws.String("code.zip")}
 		answer(f.lambda.CreateFunction(ctx, in))(t)
 		want = append(want, *in.FunctionName)
 	}
@@ -250,7 +254,7 @@ func TestFunctionConcurrency(t *testing.T) {
 	answer(f.lambda.PutFunctionConcurrency(ctx, put(900)))(t)
 	equal(t, "shown", *answer(f.lambda.GetFunction(ctx, &awslambda.GetFunctionInput{FunctionName: name}))(t).Concurrency.ReservedConcurrentExecutions, 900)
 	complaint{invalid, 400, "below its minimum value of [100]"}.is(t, "too many", failed(t, f.lambda.PutFunctionConcurrency, put(901)))
-	complaint{invalid, 400, ""}.is(t, "too few", failed(t, f.lambda.PutFunctionConcurrency, put(-1)))
+	complaint{"ValidationException", 400, "greater than or equal to 0"}.is(t, "too few", failed(t, f.lambda.PutFunctionConcurrency, put(-1)))
 	a := answer(f.lambda.GetAccountSettings(ctx, nil))(t)
 	equal(t, "limits", fmt.Sprint(a.AccountLimit.ConcurrentExecutions, *a.AccountLimit.UnreservedConcurrentExecutions, a.AccountLimit.CodeSizeZipped, a.AccountLimit.CodeSizeUnzipped), "1000 100 52428800 262144000")
 	equal(t, "usage", a.AccountUsage.FunctionCount, 1)

@@ -65,9 +65,9 @@ func TestUpdateFunctionConfiguration(t *testing.T) {
 		"empty role":    {input{Role: aws.String("")}, complaint{"ValidationException", 400, "Value '' at 'role'"}},
 		"no permission": {input{Role: &poor, VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}, SecurityGroupIds: []string{group}}}, complaint{invalid, 400, "does not have permissions to call CreateNetworkInterface on EC2"}},
 		"half a VPC":    {input{VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}}}, complaint{invalid, 400, "security group"}},
-		"layers":        {input{Layers: []string{"arn:l"}}, complaint{invalid, 400, "Layers is not supported by this lab"}},
+		"layers":        {input{Layers: []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"}}, complaint{invalid, 400, "Layers is not supported by this lab"}},
 		"tracing":       {input{TracingConfig: &types.TracingConfig{Mode: types.TracingModeActive}}, complaint{invalid, 400, "TracingConfig"}},
-		"timeout":       {input{Timeout: aws.Int32(901)}, complaint{invalid, 400, "timeout"}},
+		"timeout":       {input{Timeout: aws.Int32(901)}, complaint{"ValidationException", 400, "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"}},
 		"no function":   {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "function:g"}},
 		"a version":     {input{FunctionName: aws.String("f:1")}, complaint{invalid, 400, "version"}},
 	} {
@@ -104,12 +104,14 @@ func TestUpdateFunctionCode(t *testing.T) {
 		edit func(*awslambda.UpdateFunctionCodeInput)
 		complaint
 	}{
-		"image":      {func(in *awslambda.UpdateFunctionCodeInput) { in.ImageUri = aws.String("i") }, complaint{invalid, 400, "container image"}},
-		"two codes":  {func(in *awslambda.UpdateFunctionCodeInput) { in.S3Bucket, in.S3Key = aws.String("b"), aws.String("k") }, complaint{invalid, 400, "either a zip file or"}},
+		"image": {func(in *awslambda.UpdateFunctionCodeInput) { in.ImageUri = aws.String("i") }, complaint{invalid, 400, "container image"}},
+		"two codes": {func(in *awslambda.UpdateFunctionCodeInput) {
+			in.S3Bucket, in.S3Key = aws.String("bucket"), aws.String("k")
+		}, complaint{invalid, 400, "either a zip file or"}},
 		"no archive": {func(in *awslambda.UpdateFunctionCodeInput) { in.ZipFile = []byte("x") }, complaint{invalid, 400, "code of f"}},
 		"architectures": {func(in *awslambda.UpdateFunctionCodeInput) {
 			in.Architectures = []types.Architecture{"x86_64", "arm64"}
-		}, complaint{invalid, 400, "one architecture"}},
+		}, complaint{"ValidationException", 400, "architectures"}},
 		"no function": {func(in *awslambda.UpdateFunctionCodeInput) { in.FunctionName = aws.String("g") }, complaint{notFound, 404, "function:g"}},
 	} {
 		wrong := *in

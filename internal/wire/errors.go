@@ -46,7 +46,8 @@ type fault int
 
 const (
 	unknownOperation fault = iota
-	missingValue
+	missingValue           // EC2's
+	invalidValue           // not what the model says
 	badValue
 	tooLarge
 	tooSlow
@@ -67,7 +68,7 @@ const (
 var faults = map[Protocol]map[fault]Error{
 	RestJSON: {
 		unknownOperation: {Code: "UnknownOperationException", HTTPStatus: 404},
-		missingValue:     {Code: "ValidationException"},
+		invalidValue:     {Code: "ValidationException"},
 		badValue:         {Code: "SerializationException"},
 		tooLarge:         {Code: "RequestEntityTooLargeException", HTTPStatus: 413},
 		tooSlow:          {Code: "RequestTimeoutException", HTTPStatus: 408},
@@ -82,7 +83,7 @@ var faults = map[Protocol]map[fault]Error{
 	},
 	Query: {
 		unknownOperation: {Code: "InvalidAction"},
-		missingValue:     {Code: "ValidationError"},
+		invalidValue:     {Code: "ValidationError"},
 		badValue:         {Code: "MalformedInput"},
 		tooLarge:         {Code: "RequestEntityTooLarge", HTTPStatus: 413},
 		tooSlow:          {Code: "RequestTimeout", HTTPStatus: 408},

@@ -164,7 +164,7 @@ func (x *exchange) carryOut(r *route, decode func(in any, v reflect.Value) error
 		x.refuse(err)
 		return
 	}
-	if err := x.requireAll(r, v); err != nil {
+	if err := x.check(r, v); err != nil {
 		x.refuse(err)
 		return
 	}
@@ -184,22 +184,19 @@ func (x *exchange) carryOut(r *route, decode func(in any, v reflect.Value) error
 	}
 }
 
-// requireAll refuses a request that lacks what the model requires.
-func (x *exchange) requireAll(r *route, v reflect.Value) error {
-	name := memberPath
+// check refuses a request that is not as the model says. EC2 has words of its own for what is missing, and its operations
+// look at the values themselves.
+func (x *exchange) check(r *route, v reflect.Value) error {
 	if x.protocol() == EC2Query {
-		name = func(m *member) string { return m.query }
-	}
-	path := r.in.missing(v, name)
-	switch {
-	case path == "":
+		if path := r.in.missing(v); path != "" {
+			return x.protocol().refuse(missingValue, "The request must contain the parameter %s", path)
+		}
 		return nil
-	case x.protocol() == EC2Query:
-		return x.protocol().refuse(missingValue, "The request must contain the parameter %s", path)
-	default:
-		return x.protocol().refuse(missingValue,
-			"1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", path)
 	}
+	if list := r.in.violations(v, ""); len(list) > 0 {
+		return x.protocol().refuse(invalidValue, "%s", validationError(list))
+	}
+	return nil
 }
 
 // protocol is the one to answer in.

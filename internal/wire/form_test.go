@@ -92,7 +92,7 @@ func TestMissing(t *testing.T) {
 		{outer{One: &inner{}}, "One.Value"},
 		{outer{One: &inner{new("")}, Many: []inner{{new("")}, {}}}, "Many.2.Value"},
 	} {
-		if got := p.missing(reflect.ValueOf(c.v), func(m *member) string { return m.query }); got != c.want {
+		if got := p.missing(reflect.ValueOf(c.v)); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.v, got, c.want)
 		}
 	}

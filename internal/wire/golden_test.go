@@ -41,7 +41,7 @@ func TestGolden(t *testing.T) {
 		respond(s, iamapi.CreateRole, nil, refused)
 		respond(s, lambdaapi.GetFunctionConfiguration, &lambdaapi.FunctionConfiguration{FunctionName: new("f"), Layers: []lambdaapi.Layer{}, Timeout: new(int32(0))}, nil)
 		respond(s, lambdaapi.ListFunctions, nil, nil)
-		respond(s, lambdaapi.DeleteFunction, nil, nil)
+		respond(s, lambdaapi.DeleteFunction, &lambdaapi.DeleteFunctionResponse{StatusCode: new(int32(204))}, nil)
 		respond(s, lambdaapi.Invoke, &lambdaapi.InvocationResponse{StatusCode: new(int32(200)), Payload: []byte(`"ok"`), ExecutedVersion: new("$LATEST")}, nil)
 		respond(s, lambdaapi.GetFunction, nil, &wire.Error{Code: "ResourceNotFoundException", Message: "Function not found: f", HTTPStatus: 404})
 		respond(s, lambdaapi.PublishVersion, nil, &wire.Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Reason: "ConcurrentInvocationLimitExceeded", HTTPStatus: 429})
@@ -63,7 +63,7 @@ func TestGolden(t *testing.T) {
 		"iam-result":           request(t, "POST", url, "Action=GetRole&Version=2010-05-08&RoleName=r"),
 		"iam-none":             request(t, "POST", url, "Action=DeleteRole&Version=2010-05-08&RoleName=r"),
 		"iam-list-absent":      request(t, "POST", url, "Action=ListRoles&Version=2010-05-08"),
-		"iam-error":            request(t, "POST", url, "Action=GetPolicy&Version=2010-05-08&PolicyArn=p"),
+		"iam-error":            request(t, "POST", url, "Action=GetPolicy&Version=2010-05-08&PolicyArn=arn:aws:iam::aws:policy/p"),
 		"iam-internal":         request(t, "POST", url, "Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument=d"),
 		"iam-missing":          request(t, "POST", url, "Action=GetRole&Version=2010-05-08"),
 		"iam-unknown":          request(t, "POST", url, "Action=CreateUser&Version=2010-05-08"),

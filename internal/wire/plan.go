@@ -20,7 +20,7 @@ const (
 	blobKind
 	structKind
 	listKind
-	mapKind // of strings, and of JSON alone
+	mapKind // of strings or numbers, and of JSON alone
 )
 
 // plan is what the codecs know of a generated structure. It is made once, when an operation gets its handler.
@@ -30,6 +30,8 @@ type plan struct {
 	payload  int   // the member that is the whole body, or -1
 	hasBody  bool  // some member belongs into a JSON body
 	required bool  // some member, or a member's member, is required
+
+	constrained bool // something is to be checked of some member, or a member's member
 }
 
 // member is a field of a structure.
@@ -44,9 +46,11 @@ type member struct {
 	location string  // in HTTP, if it is not in the body: uri, header, querystring, statusCode, payload
 	key      string  // the header or the like
 	required bool
+
+	constraints *constraints // nil means none
 }
 
-var timeType = reflect.TypeFor[time.Time]()
+var timeType, secondsType = reflect.TypeFor[time.Time](), reflect.TypeFor[Seconds]()
 
 // planOf reads a structure's tags. A type that no generated structure has is a mistake of the program's: it panics.
 func planOf(t reflect.Type) *plan {
@@ -73,6 +77,9 @@ func planOf(t reflect.Type) *plan {
 		}
 		p.required = p.required || m.required || m.plan != nil && m.plan.required ||
 			m.element != nil && m.element.plan != nil && m.element.plan.required
+		m.constraints = constraintsOf(f.Tag, "")
+		p.constrained = p.constrained || m.required || m.constraints != nil || m.plan != nil && m.plan.constrained ||
+			m.element != nil && m.element.plan != nil && m.element.plan.constrained
 		p.members = append(p.members, m)
 	}
 	return p
@@ -83,7 +90,7 @@ func memberOf(t reflect.Type) member {
 		t = t.Elem()
 	}
 	switch {
-	case t == timeType:
+	case t == timeType, t == secondsType:
 		return member{kind: timeKind}
 	case t.Kind() == reflect.String:
 		return member{kind: textKind}
@@ -106,8 +113,8 @@ func memberOf(t reflect.Type) member {
 	panic(fmt.Sprintf("wire: no protocol knows a %v", t))
 }
 
-// missing finds the first required member that is absent: its path, written as parameters are; empty if there is none.
-func (p *plan) missing(v reflect.Value, name func(*member) string) string {
+// missing finds the first required member that is absent: its path, written as EC2's parameters are; empty if there is none.
+func (p *plan) missing(v reflect.Value) string {
 	if !p.required {
 		return ""
 	}
@@ -115,19 +122,19 @@ func (p *plan) missing(v reflect.Value, name func(*member) string) string {
 		m, field := &p.members[i], v.Field(i)
 		if absent(field) {
 			if m.required {
-				return name(m)
+				return m.query
 			}
 			continue
 		}
 		switch {
 		case m.kind == structKind:
-			if path := m.plan.missing(field.Elem(), name); path != "" {
-				return name(m) + "." + path
+			if path := m.plan.missing(field.Elem()); path != "" {
+				return m.query + "." + path
 			}
 		case m.kind == listKind && m.element.kind == structKind:
 			for j := range field.Len() {
-				if path := m.element.plan.missing(field.Index(j), name); path != "" {
-					return fmt.Sprintf("%s.%d.%s", name(m), j+1, path)
+				if path := m.element.plan.missing(field.Index(j)); path != "" {
+					return fmt.Sprintf("%s.%d.%s", m.query, j+1, path)
 				}
 			}
 		}

@@ -52,7 +52,7 @@ func TestSDKLambda(t *testing.T) {
 	const arn = "arn:aws:lambda:eu-west-1:123456789012:function:f"
 	var create *answering[lambdaapi.CreateFunctionRequest, lambdaapi.FunctionConfiguration]
 	var invoke *answering[lambdaapi.InvocationRequest, lambdaapi.InvocationResponse]
-	var remove *answering[lambdaapi.DeleteFunctionRequest, wire.None]
+	var remove *answering[lambdaapi.DeleteFunctionRequest, lambdaapi.DeleteFunctionResponse]
 	var untag *answering[lambdaapi.UntagResourceRequest, wire.None]
 	url := serve(t, wire.Config{Secret: secret}, func(s *wire.Server) {
 		create = respond(s, lambdaapi.CreateFunction, &lambdaapi.FunctionConfiguration{
@@ -62,7 +62,7 @@ func TestSDKLambda(t *testing.T) {
 		invoke = respond(s, lambdaapi.Invoke, &lambdaapi.InvocationResponse{
 			StatusCode: new(int32(202)), Payload: []byte("\x00 not JSON"), FunctionError: new("Unhandled"), LogResult: new("bG9n"), ExecutedVersion: new("$LATEST"),
 		}, nil)
-		remove = respond(s, lambdaapi.DeleteFunction, nil, nil)
+		remove = respond(s, lambdaapi.DeleteFunction, &lambdaapi.DeleteFunctionResponse{StatusCode: new(int32(204))}, nil)
 		untag = respond(s, lambdaapi.UntagResource, nil, nil)
 		respond(s, lambdaapi.ListFunctions, &lambdaapi.ListFunctionsResponse{}, nil)
 		respond(s, lambdaapi.GetFunction, nil, &wire.Error{Code: "ResourceNotFoundException", Message: "Function not found: " + arn, HTTPStatus: 404})
@@ -74,7 +74,7 @@ func TestSDKLambda(t *testing.T) {
 	zip := []byte(strings.Repeat("PK\x03\x04", 100_000))
 	made, err := c.CreateFunction(ctx, &lambda.CreateFunctionInput{
 		FunctionName: aws.String("f"), Role: aws.String("arn:aws:iam::123456789012:role/r"), Runtime: "provided.al2023", Handler: aws.String("bootstrap"),
-		Code: &lambdatypes.FunctionCode{ZipFile: zip}, MemorySize: aws.Int32(0), Environment: &lambdatypes.Environment{Variables: map[string]string{"A": "ä&<"}},
+		Code: &lambdatypes.FunctionCode{ZipFile: zip}, MemorySize: aws.Int32(128), Environment: &lambdatypes.Environment{Variables: map[string]string{"AB": "ä&<"}},
 		VpcConfig: &lambdatypes.VpcConfig{SubnetIds: []string{}, SecurityGroupIds: []string{"sg-1", "sg-2"}}, Tags: map[string]string{"k": "v"},
 	})
 	if err != nil {
@@ -83,9 +83,9 @@ func TestSDKLambda(t *testing.T) {
 	in := create.in
 	same(t, "zip", len(in.Code.ZipFile), len(zip))
 	same(t, "runtime", *in.Runtime, "provided.al2023")
-	same(t, "memory that is zero", in.MemorySize, new(int32(0)))
+	same(t, "memory", in.MemorySize, new(int32(128)))
 	same(t, "a timeout that is absent", in.Timeout, nil)
-	same(t, "variables", in.Environment.Variables, map[string]string{"A": "ä&<"})
+	same(t, "variables", in.Environment.Variables, map[string]string{"AB": "ä&<"})
 	same(t, "an empty list", in.VpcConfig.SubnetIds, []string{})
 	same(t, "groups", in.VpcConfig.SecurityGroupIds, []string{"sg-1", "sg-2"})
 	same(t, "tags", in.Tags, map[string]string{"k": "v"})
@@ -112,10 +112,10 @@ func TestSDKLambda(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "delete", remove.in, &lambdaapi.DeleteFunctionRequest{FunctionName: new("f"), Qualifier: new("1")})
-	if _, err := c.UntagResource(ctx, &lambda.UntagResourceInput{Resource: aws.String(arn), TagKeys: []string{"a b", "c&d"}}); err != nil {
+	if _, err := c.UntagResource(ctx, &lambda.UntagResourceInput{Resource: aws.String(arn), TagKeys: []string{"a b", "c+d"}}); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "untag", untag.in, &lambdaapi.UntagResourceRequest{Resource: new(arn), TagKeys: []string{"a b", "c&d"}})
+	same(t, "untag", untag.in, &lambdaapi.UntagResourceRequest{Resource: new(arn), TagKeys: []string{"a b", "c+d"}})
 	listed, err := c.ListFunctions(ctx, &lambda.ListFunctionsInput{})
 	if err != nil || listed.Functions == nil {
 		t.Errorf("ListFunctions: %v, %v", listed, err)

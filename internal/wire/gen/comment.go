@@ -12,17 +12,22 @@ var (
 	fullStops = regexp.MustCompile(`\. |\.$|:$`)
 )
 
-// sentence makes a comment of the first sentence of a documentation in HTML; none if there is no documentation.
+// sentence makes a comment of a documentation's first sentence; none if there is no documentation.
 func sentence(name, documentation string) string {
-	text := strings.Join(strings.Fields(html.UnescapeString(element.ReplaceAllString(documentation, " "))), " ")
-	text = strings.NewReplacer(" .", ".", " ,", ",", "( ", "(", " )", ")").Replace(text)
-	if text == "" {
+	if documentation == "" {
 		return ""
 	}
+	return name + ": " + documentation + "."
+}
+
+// firstSentence is the first sentence of a documentation in HTML, without its full stop.
+func firstSentence(documentation string) string {
+	text := strings.Join(strings.Fields(html.UnescapeString(element.ReplaceAllString(documentation, " "))), " ")
+	text = strings.NewReplacer(" .", ".", " ,", ",", "( ", "(", " )", ")").Replace(text)
 	if at := fullStops.FindStringIndex(text); at != nil {
 		text = text[:at[0]]
 	}
-	return name + ": " + text + "."
+	return text
 }
 
 // writeComment breaks a comment into lines of at most 120 columns.

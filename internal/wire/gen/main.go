@@ -1,5 +1,6 @@
 // Command gen writes the request and response types of the AWS services that the lab speaks, out of the API models that
-// AWS publishes with botocore (Apache License 2.0). Debian ships them in its package awscli.
+// AWS publishes with botocore (Apache License 2.0). What is used of them is in models, so that everybody generates the
+// same; -import brings it up to another release.
 package main
 
 import (
@@ -9,22 +10,23 @@ import (
 	"path/filepath"
 )
 
-// defaultModels is where Debian's package awscli has botocore's models.
-const defaultModels = "/usr/lib/python3/dist-packages/awscli/botocore/data"
-
 func main() {
-	models := flag.String("models", defaultModels, "directory of botocore's models")
+	from := flag.String("import", "", "take the models from botocore's directory, such as site-packages/botocore, instead of generating")
 	out := flag.String("out", ".", "directory of internal/wire")
 	flag.Parse()
-	if err := run(*models, *out); err != nil {
+	run := generateAll
+	if *from != "" {
+		run = func(out string) error { return importModels(*from, filepath.Join(out, "gen", "models")) }
+	}
+	if err := run(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func run(models, out string) error {
+func generateAll(out string) error {
 	for _, s := range services {
-		m, err := readModel(models, s)
+		m, err := readModel(s)
 		if err != nil {
 			return err
 		}

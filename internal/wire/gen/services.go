@@ -4,7 +4,9 @@ package main
 type service struct {
 	pkg, model string
 	operations []string
-	maxBody    map[string]int64 // the largest request in bytes, where the protocol's default is not it
+	maxBody    map[string]int64  // the largest request in bytes, where the protocol's default is not it
+	most       map[string]string // shape → the largest value that is for anybody, where the model has one for a few
+	open       map[string]bool   // enums that are not closed: the service itself looks at the value
 }
 
 // AWS refuses a larger upload with "Request must be smaller than 70167211 bytes for the CreateFunction operation"
@@ -22,8 +24,16 @@ var services = []service{
 			"CreateFunction", "GetFunction", "GetFunctionConfiguration", "UpdateFunctionConfiguration", "UpdateFunctionCode", "DeleteFunction",
 			"ListFunctions", "Invoke", "PublishVersion", "ListVersionsByFunction", "PutFunctionConcurrency", "GetFunctionConcurrency",
 			"DeleteFunctionConcurrency", "GetAccountSettings", "ListTags", "TagResource", "UntagResource",
+			"GetFunctionCodeSigningConfig", "GetFunctionRecursionConfig", "GetRuntimeManagementConfig",
+			"CreateFunctionUrlConfig", "GetFunctionUrlConfig", "ListFunctionUrlConfigs", "ListEventSourceMappings",
 		},
 		maxBody: map[string]int64{"CreateFunction": maxUpload, "UpdateFunctionCode": maxUpload, "Invoke": maxEvent},
+		// The model has the limits of functions with a capacity provider.
+		// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+		most: map[string]string{"Timeout": "900", "MemorySize": "10240"},
+		// "Value x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: […] or be a valid ARN" is an
+		// InvalidParameterValueException (recorded by LocalStack, test_lambda_api.snapshot.json).
+		open: map[string]bool{"Runtime": true},
 	},
 	{
 		pkg: "ec2api", model: "ec2/2016-11-15",
