@@ -47,7 +47,17 @@ func findHierarchies() ([]hierarchy, error) {
 			mounts[i].controllers = ours(strings.Fields(string(b)))
 		}
 	}
-	return choose(mounts)
+	chosen, err := choose(mounts)
+	if err != nil || slices.ContainsFunc(chosen, func(h hierarchy) bool { return h.unified }) {
+		return chosen, err
+	}
+	// Version 1 has all controllers; version 2 still freezes.
+	for _, m := range mounts {
+		if m.unified && unix.Faccessat(unix.AT_FDCWD, m.mount, unix.W_OK, unix.AT_EACCESS) == nil {
+			return append(chosen, hierarchy{mount: m.mount, unified: true}), nil
+		}
+	}
+	return chosen, nil
 }
 
 // choose takes a hierarchy for each controller, and each hierarchy once.
@@ -209,6 +219,9 @@ func (h hierarchy) removeTop() error {
 }
 
 func enable(dir string, controllers []string) error {
+	if len(controllers) == 0 {
+		return nil
+	}
 	return write(filepath.Join(dir, "cgroup.subtree_control"), "+"+strings.Join(controllers, " +"))
 }
 
@@ -273,6 +286,9 @@ func (h hierarchy) usage(dir string, u *Usage) (err error) {
 		}
 		return n
 	}
+	if h.unified { // whatever its controllers
+		u.CPU = time.Duration(read("cpu.stat", "usage_usec", false)) * time.Microsecond
+	}
 	for _, c := range h.controllers {
 		if c == "memory" {
 			peak, e := h.peak(dir)
@@ -284,10 +300,11 @@ func (h hierarchy) usage(dir string, u *Usage) (err error) {
 		case c == "memory":
 			u.OOMKills = int(read("memory.oom_control", "oom_kill", true)) // since Linux 4.13
 		case c == "cpu" && h.unified:
-			u.CPU = time.Duration(read("cpu.stat", "usage_usec", false)) * time.Microsecond
 			u.Throttled = time.Duration(read("cpu.stat", "throttled_usec", true)) * time.Microsecond
 		case c == "cpu":
-			u.CPU = time.Duration(read("cpuacct.usage", "", true)) // where cpuacct is mounted with cpu, as systemd does
+			if cpu := read("cpuacct.usage", "", true); cpu > 0 { // where cpuacct is mounted with cpu, as systemd does
+				u.CPU = time.Duration(cpu)
+			}
 			u.Throttled = time.Duration(read("cpu.stat", "throttled_time", true))
 		}
 	}

@@ -118,6 +118,19 @@ func (l *Launcher) Close() error {
 	return l.process.Close()
 }
 
+// Waits tells whether the process is there. The kernel may have killed it, for want of memory.
+func (l *Launcher) Waits() bool {
+	ended, err := false, error(nil)
+	conn, err := l.process.pidfd.SyscallConn()
+	if err == nil {
+		err = conn.Control(func(fd uintptr) { // a pidfd can be read once its process has ended
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			ended = err == nil && n > 0
+		})
+	}
+	return err == nil && !ended
+}
+
 // Pid is the waiting process's id as the lab sees it.
 func (l *Launcher) Pid() int { return l.process.pid }
 
@@ -262,7 +275,7 @@ func openCode(path string) (int, error) {
 		return 0, err
 	}
 	failed := func(op string, err unix.Errno) error {
-		return &StartError{Step: "code", Reason: fail(op, path, err).Error(), Errno: err}
+		return &StartError{Step: "mount", Reason: fail(op, path, err).Error(), Errno: err}
 	}
 	dir, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

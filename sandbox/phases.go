@@ -9,7 +9,7 @@ import (
 // Phase is one step of a cold start, from "not run recently" to "code runs".
 type Phase string
 
-// The phases of a cold start, in order. A warm start is PhasePlace and PhaseInvoke.
+// The phases of a cold start, in order. A warm start is PhasePlace, PhaseThaw and PhaseInvoke.
 const (
 	PhasePlace  Phase = "place"  // choose worker and slot; make one, with its parked process, if none is ready
 	PhaseFetch  Phase = "fetch"  // get the code archive from the function store, check its SHA-256
@@ -18,6 +18,7 @@ const (
 	PhaseAttach Phase = "attach" // legacy: create, attach, configure the ENI; shared: bind
 	PhaseSpawn  Phase = "spawn"  // give the slot's parked process limits, code and output, until the bootstrap is executed
 	PhaseInit   Phase = "init"   // from there to the runtime's first GET …/invocation/next
+	PhaseThaw   Phase = "thaw"   // let an environment that was frozen between events go on; skipped if it was not
 	PhaseInvoke Phase = "invoke" // event handed over until response
 )
 
@@ -33,6 +34,7 @@ var Phases = []struct {
 	{PhaseAttach, "connect the environment to the customer's VPC"},
 	{PhaseSpawn, "hand the function to the slot's parked process, exec"},
 	{PhaseInit, "until the runtime asks for its first event"},
+	{PhaseThaw, "let an environment go on that was frozen between events"},
 	{PhaseInvoke, "event handed over until response"},
 }
 

@@ -16,7 +16,7 @@ import (
 type Pool struct {
 	make func(ctx context.Context, index int) (*Slot, error)
 
-	makers sync.WaitGroup // slots in the making; it grows only while the pool is open
+	makers sync.WaitGroup // slots in the making, or ending by Take; it grows only while the pool is open
 
 	mu     sync.Mutex // guards all below
 	ready  []*Slot
@@ -24,6 +24,7 @@ type Pool struct {
 	next   int
 	taken  time.Time     // when a slot was last taken
 	wake   chan struct{} // tells Keep of it, and of the end; holds one
+	left   error         // what it met when it ended slots whose process had died
 	closed bool
 }
 
@@ -163,16 +164,26 @@ func (p *Pool) takeIndex(step int) int {
 	return index
 }
 
-// Take gives a slot: one that is ready, or else one made on the spot.
+// Take gives a slot: one that is ready, or else one made on the spot. Slots whose process has died meanwhile are passed
+// over and ended.
 func (p *Pool) Take(ctx context.Context) (*Slot, error) {
 	p.mu.Lock()
 	p.taken = time.Now()
 	p.wakeKeeper()
-	if n := len(p.ready); n > 0 {
+	for n := len(p.ready); n > 0; n-- {
 		s := p.ready[n-1]
 		p.ready = p.ready[:n-1]
-		p.mu.Unlock()
-		return s, nil
+		if s.usable() {
+			p.mu.Unlock()
+			return s, nil
+		}
+		p.makers.Go(func() { // not closed yet: it had a slot
+			if err := s.Close(); err != nil {
+				p.mu.Lock()
+				p.left = errors.Join(p.left, err)
+				p.mu.Unlock()
+			}
+		})
 	}
 	p.mu.Unlock()
 	return p.makeNext(ctx)
@@ -200,5 +211,7 @@ func (p *Pool) Close() error {
 		ending.Go(func() { errs[i] = s.Close() })
 	}
 	ending.Wait()
-	return errors.Join(errs...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(append(errs, p.left)...)
 }

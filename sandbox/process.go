@@ -22,6 +22,8 @@ type Process struct {
 	exit   ExitState // set before done closes
 	killed atomic.Bool
 
+	stopped []int // the processes that Freeze has stopped, where there is no control group to do it
+
 	life       context.Context // ends with the process
 	end        context.CancelFunc
 	watch      sync.WaitGroup // of its memory

@@ -284,8 +284,8 @@ func TestStartErrors(t *testing.T) {
 		{"uid only", sub(func(c *setup) { c.UID, c.GID = 7, 0 }), "", "uid 7 with gid 0", nil},
 		{"negative", sub(func(c *setup) { c.TmpSize = -1 }), "", "-1 bytes in /tmp", nil},
 		{"huge environment", sub(func(c *setup) { c.Env = []string{strings.Repeat("x", 200<<10)} }), "", "the limit is 131072", nil},
-		{"code missing", sub(func(c *setup) { c.Code = "/nonexistent/code" }), "code", "bind /nonexistent/code: no such file", fs.ErrNotExist},
-		{"code is a file", sub(func(c *setup) { c.Code += "/bootstrap" }), "code", "/bootstrap: not a directory", syscall.ENOTDIR},
+		{"code missing", sub(func(c *setup) { c.Code = "/nonexistent/code" }), "mount", "bind /nonexistent/code: no such file", fs.ErrNotExist},
+		{"code is a file", sub(func(c *setup) { c.Code += "/bootstrap" }), "mount", "/bootstrap: not a directory", syscall.ENOTDIR},
 		{"hostname too long", sub(func(c *setup) { c.Hostname = strings.Repeat("h", 65) }), "hostname", "invalid argument", syscall.EINVAL},
 		{"tmp size", sub(func(c *setup) { c.Pids, c.TmpSize = 1<<40, 1<<62 }), "", "", nil}, // absurd, but harmless
 		{"no bootstrap", sub(func(c *setup) {

@@ -97,6 +97,7 @@ type RuntimeAPI struct {
 	failed  *Result          // of …/init/error, when its body is read
 	current *invocation      // the latest event; nil before the first and when its caller has left
 	waiting chan *invocation // of the runtime's …/next, when there is no event for it
+	onWait  func()           // see OnWait
 }
 
 type invocation struct {
@@ -155,6 +156,13 @@ func (a *RuntimeAPI) ReadyAt() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.readyAt
+}
+
+// OnWait has f called whenever the runtime begins to wait for an event that is not there yet. f must return soon.
+func (a *RuntimeAPI) OnWait(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.onWait = f
 }
 
 // InitError receives what the runtime posts to …/init/error, once at most. An Invoke meanwhile or later returns it too.
@@ -245,10 +253,13 @@ func (a *RuntimeAPI) Close() error {
 }
 
 func (a *RuntimeAPI) serveNext(w http.ResponseWriter, r *http.Request) {
-	next, refused := a.next(time.Now())
+	next, waits, refused := a.next(time.Now())
 	if refused != "" {
 		forbid(w, refused, stateReady)
 		return
+	}
+	if waits != nil {
+		waits()
 	}
 	select {
 	case inv, ok := <-next:
@@ -264,13 +275,13 @@ func (a *RuntimeAPI) serveNext(w http.ResponseWriter, r *http.Request) {
 
 // next returns where the event will arrive. An event that was delivered and is unanswered arrives again, as in Lambda,
 // so none is lost with a connection. Of two that wait the later counts, since the earlier may be a dead connection not
-// noticed yet: its channel is closed.
-func (a *RuntimeAPI) next(now time.Time) (next chan *invocation, refused runtimeState) {
+// noticed yet: its channel is closed. If the runtime has to wait, waits is what to call.
+func (a *RuntimeAPI) next(now time.Time) (next chan *invocation, waits func(), refused runtimeState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch a.state {
 	case stateInitError, stateAnswering, stateSpent:
-		return nil, a.state
+		return nil, nil, a.state
 	case stateStarted:
 		a.readyAt = now
 		close(a.ready)
@@ -284,13 +295,13 @@ func (a *RuntimeAPI) next(now time.Time) (next chan *invocation, refused runtime
 	if a.current != nil {
 		a.current.delivered = true
 		next <- a.current
-		return next, ""
+		return next, nil, ""
 	}
 	if a.waiting != nil {
 		close(a.waiting)
 	}
 	a.waiting = next
-	return next, ""
+	return next, a.onWait, ""
 }
 
 func (a *RuntimeAPI) leave(next chan *invocation) {

@@ -185,6 +185,9 @@ func addressOf(network netip.Prefix, index int) netip.Addr {
 // NS is the namespace that the environment's process lives in.
 func (s *Slot) NS() *netns.NS { return s.Node.NS }
 
+// usable tells whether an environment can begin in the slot, as far as can be seen.
+func (s *Slot) usable() bool { return s.Launcher == nil || s.Launcher.Waits() }
+
 // Vacate ends what is the environment's: the Runtime API, and the launcher unless it has started its function. The
 // namespace stays, for those who lodge in it.
 func (s *Slot) Vacate() error { return s.environment.Close() }

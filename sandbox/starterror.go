@@ -15,7 +15,7 @@ import (
 
 // StartError says that an environment could not start: at which step, and why.
 type StartError struct {
-	Step   string // "zygote", "process", "cgroup", "root", "hostname", "limits", "privileges", "code", "descriptors", "seccomp", "exec", …
+	Step   string // "zygote", "process", "cgroup", "root", "hostname", "limits", "privileges", "mount", "code", "descriptors", "seccomp", "exec", …
 	Reason string // what was tried on what
 	Errno  syscall.Errno
 }

@@ -390,7 +390,7 @@ func (l lambdaAPI) invoke(ctx context.Context, in *api.InvocationRequest) (*api.
 	r := wire.RequestOf(ctx)
 	ask.TraceHeader = r.Header.Get(traceHeader)
 	ask.LogTail = in.LogType != nil && *in.LogType == "Tail" && ask.Type == lambda.RequestResponse
-	out, err := l.Invoke(ctx, ask)
+	out, err := l.Invoke(context.WithoutCancel(ctx), ask) // a function does not end because its caller has gone
 	if out.RequestID != "" {
 		r.ID = out.RequestID // the id that the function and its log know
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -146,6 +147,33 @@ func TestFunctionsCalledFunction(t *testing.T) {
 			return nil
 		})
 	}
+}
+
+// A function runs on when its caller has gone.
+func TestCallerGoesAway(t *testing.T) {
+	f := newFunctions(t)
+	in := f.input("f")
+	in.Code.ZipFile = script(t, "handler() { echo began; read -t 1 < <(sleep 1000); echo hello; REPLY=1; }")
+	answer(f.lambda.CreateFunction(t.Context(), in))(t)
+	f.active("f")
+	ctx, cancel := context.WithCancel(t.Context())
+	lines := answer(f.service.Logs(ctx, "f", true))(t)
+	go func() {
+		for line := range lines {
+			if line.Text == "began" {
+				cancel()
+			}
+		}
+	}()
+	if _, err := f.lambda.Invoke(ctx, &awslambda.InvokeInput{FunctionName: in.FunctionName}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller got %v before it went away", err)
+	}
+	nstest.Eventually(t, 2*time.Minute, func() error {
+		if f.greetings("f") != 1 {
+			return errors.New("the function did not come to its end")
+		}
+		return nil
+	})
 }
 
 // greetings counts what a function has printed.

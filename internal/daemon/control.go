@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,7 +120,8 @@ func (d *Daemon) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, err := d.lab.Lambda.Invoke(r.Context(), lambda.InvokeInput{
+	// A function does not end because its caller has gone.
+	out, err := d.lab.Lambda.Invoke(context.WithoutCancel(r.Context()), lambda.InvokeInput{
 		Function: function, Type: lambda.InvocationType(in.Type), Payload: in.Payload, Fresh: in.Fresh, LogTail: true,
 	})
 	if err != nil {

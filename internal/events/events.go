@@ -66,6 +66,16 @@ type Bus struct {
 	readers map[chan Event]struct{}
 }
 
+// Watched tells whether anybody reads. An event that is dear to make need not be made for nobody.
+func (b *Bus) Watched() bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.readers) > 0
+}
+
 // Publish numbers, dates and delivers an event.
 func (b *Bus) Publish(e Event) {
 	if b == nil {

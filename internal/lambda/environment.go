@@ -26,6 +26,7 @@ type environment struct {
 	slot       *sandbox.Slot
 	attachment attachment
 	process    *sandbox.Process
+	freezer    *freezer // as process
 	log        *environmentLog
 	line       []byte // a buffer
 	undo       undo.Stack
@@ -41,10 +42,52 @@ type initFailure struct{ kind, message string }
 
 func (f *initFailure) Error() string { return "init: " + f.kind + ": " + f.message }
 
-// start makes a new environment and returns it when its runtime asks for the first event. It runs the phases of a cold
-// start and records them. If the runtime fails, out says how.
-func (s *Service) start(ctx context.Context, g *generation, in InvokeInput, out *InvokeOutput) (_ *environment, err error) {
+// start makes a new environment. If its init fails or takes too long, Lambda runs it once more, now as a part of the
+// invocation: within the function's timeout.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+func (s *Service) start(ctx context.Context, g *generation, x *execution) (*environment, error) {
+	e, err := s.provide(ctx, g, x)
+	if !errors.As(err, new(*initFailure)) {
+		return e, err
+	}
+	x.again = time.Now()
+	x.out.Payload, x.out.FunctionError = nil, ""
+	return s.provide(ctx, g, x)
+}
+
+// slotFailure is an environment that could not start for a reason of the lab's own.
+type slotFailure struct{ as *Error }
+
+func (f slotFailure) Error() string { return f.as.Error() }
+func (f slotFailure) Unwrap() error { return f.as }
+
+// maxSlots is how many slots are tried for one environment, if the lab fails to start a function in them.
+const maxSlots = 3
+
+// provide makes an environment in the first slot where the lab does not fail.
+func (s *Service) provide(ctx context.Context, g *generation, x *execution) (*environment, error) {
+	t := x.out.Timeline
+	for attempt := 1; ; attempt++ {
+		before := len(t.Spans)
+		e, err := s.cold(ctx, g, x)
+		failed := slotFailure{}
+		if !errors.As(err, &failed) {
+			return e, err
+		}
+		if attempt == maxSlots || ctx.Err() != nil {
+			return nil, failed.as
+		}
+		s.Log.Warn("an environment could not start; another slot is taken", "function", g.version.function.name, "request", x.out.RequestID, "error", err)
+		t.Spans = t.Spans[:before]
+	}
+}
+
+// cold makes an environment and returns it when its runtime asks for the first event. It runs the phases of a cold
+// start and records them. If the runtime fails, x.out says how.
+func (s *Service) cold(ctx context.Context, g *generation, x *execution) (_ *environment, err error) {
+	out := x.out
 	t, f := out.Timeline, g.version.function
+	first := len(t.Spans)
 	e := &environment{generation: g, state: EnvironmentStarting, started: t.Began, used: t.Began}
 	g.hold()
 	defer func() {
@@ -88,17 +131,23 @@ func (s *Service) start(ctx context.Context, g *generation, in InvokeInput, out 
 		return nil, refuse(InvalidParameterValue, "%w", err)
 	}
 
+	began := time.Now()
 	if err = s.launch(ctx, e, dir, layers, out); err == nil {
-		err = t.Run(sandbox.PhaseInit, func() error { return s.awaitReady(ctx, e, out) })
+		began = time.Now()
+		limit := s.InitTime
+		if !x.again.IsZero() {
+			limit = time.Until(x.again.Add(g.config.Timeout))
+		}
+		err = t.Run(sandbox.PhaseInit, func() error { return s.awaitReady(ctx, e, x, limit) })
 	}
 	if failed := (*initFailure)(nil); errors.As(err, &failed) {
-		s.reportInit(e, failed, in, out)
+		s.reportInit(e, failed, time.Since(began), x)
 	}
 	if err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
-	e.state, e.timeline = EnvironmentBusy, slices.Clone(t.Spans)
+	e.state, e.timeline = EnvironmentBusy, slices.Clone(t.Spans[first:])
 	f.mu.Unlock()
 	s.announceStarted(e)
 	return e, nil
@@ -138,23 +187,32 @@ func (s *Service) launch(ctx context.Context, e *environment, dir, layers string
 	return nil
 }
 
-// reportInit tells the caller and the log of an environment that came to nothing.
-func (s *Service) reportInit(e *environment, failed *initFailure, in InvokeInput, out *InvokeOutput) {
-	out.FunctionError = unhandled
-	if out.Payload == nil {
-		out.Payload = failurePayload(failed.kind, "%s", failed.message)
-	}
-	r := report{requestID: out.RequestID, init: out.Timeline.Took(sandbox.PhaseInit), status: "error", errorType: failed.kind}
+// reportInit tells the log, and after the second try the caller, of an environment that came to nothing.
+func (s *Service) reportInit(e *environment, failed *initFailure, took time.Duration, x *execution) {
+	out := x.out
+	r := initReport{took: took, phase: "init", status: "error", errorType: failed.kind}
 	if failed.kind == timedOut {
 		r.status, r.errorType = "timeout", ""
 	}
 	if e.process != nil {
 		e.process.Drain()
 	}
+	e.log.flush()
+	if x.again.IsZero() {
+		e.say(r.appendTo(e.line[:0]))
+		return
+	}
+	r.phase = "invoke"
+	e.say(r.appendTo(e.line[:0]))
+	x.status = r.status
+	out.FunctionError = unhandled
+	if out.Payload == nil {
+		out.Payload = failurePayload(failed.kind, "%s", failed.message)
+	}
 	e.say(appendStart(e.line[:0], out.RequestID, e.generation.config.Version))
 	e.say(append(append(e.line[:0], failed.message...), '\n'))
-	e.report(&r, in.LogTail)
-	if in.LogTail {
+	e.report(&report{requestID: out.RequestID, took: time.Since(x.again), status: r.status, errorType: r.errorType, trace: x.trace}, x.in.LogTail)
+	if x.in.LogTail {
 		out.LogTail = e.log.Tail()
 	}
 }
@@ -177,6 +235,9 @@ func (s *Service) spawn(ctx context.Context, e *environment, dir, layers string)
 	e.process, err = e.slot.Launcher.Start(ctx, start)
 	if err == nil {
 		e.undo.Push(e.process.Close)
+		e.freezer = &freezer{process: e.process, failed: func(err error) { s.Log.Warn("an idle environment is not frozen", "environment", e.id, "error", err) }}
+		e.slot.API.OnWait(e.freezer.waiting)
+		e.undo.Push(e.freezer.close)
 	}
 	return err
 }
@@ -187,15 +248,15 @@ func isThere(dir, name string) bool {
 }
 
 // spawnError tells a bootstrap that cannot be executed, which is the function's failure, from a lab that cannot start
-// one.
+// one. The function's are the last two steps alone, to enter its code and to execute it.
 func spawnError(requestID string, err error) error {
 	if errors.As(err, new(*initFailure)) {
 		return err
 	}
-	if failed := (*sandbox.StartError)(nil); errors.As(err, &failed) {
+	if failed := (*sandbox.StartError)(nil); errors.As(err, &failed) && (failed.Step == "code" || failed.Step == "exec") {
 		return &initFailure{"Runtime.InvalidEntrypoint", fmt.Sprintf("RequestId: %s Error: %v", requestID, failed)}
 	}
-	return refuse(ServiceException, "RequestId: %s Error: %w", requestID, err)
+	return slotFailure{refuse(ServiceException, "RequestId: %s Error: %w", requestID, err)}
 }
 
 // limits are an environment's, by its function's memory and /tmp in MB. Lambda gives processor time in proportion to memory, one vCPU
@@ -216,9 +277,10 @@ const maxProcesses = 1024
 const timedOut = "Sandbox.Timedout"
 
 // awaitReady returns when the runtime has asked for its first event, or says why it never will; what a runtime says of
-// that itself is the answer.
-func (s *Service) awaitReady(ctx context.Context, e *environment, out *InvokeOutput) error {
-	limit := time.NewTimer(s.InitTime)
+// that itself is the answer. Within the invocation it is the function's timeout that ends the wait.
+func (s *Service) awaitReady(ctx context.Context, e *environment, x *execution, allowed time.Duration) error {
+	out := x.out
+	limit := time.NewTimer(allowed)
 	defer limit.Stop()
 	said := func(r sandbox.Result) error {
 		out.Payload = r.Payload
@@ -237,7 +299,7 @@ func (s *Service) awaitReady(ctx context.Context, e *environment, out *InvokeOut
 			return e.exitFailure(out.RequestID)
 		}
 	case <-limit.C:
-		return &initFailure{timedOut, fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds: the runtime never asked for an event", out.RequestID, s.InitTime.Seconds())}
+		return &initFailure{timedOut, fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", out.RequestID, e.generation.config.Timeout.Seconds())}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

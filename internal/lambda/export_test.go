@@ -18,6 +18,18 @@ type Inside struct {
 	PID   int
 	Log   *sandbox.LogTail
 	Ended <-chan struct{}
+
+	freezer *freezer
+}
+
+// StandsStill tells whether the environment is frozen, and the kernel has stopped all its processes.
+func (i Inside) StandsStill() (bool, error) {
+	i.freezer.mu.Lock()
+	defer i.freezer.mu.Unlock()
+	if !i.freezer.frozen {
+		return false, nil
+	}
+	return i.freezer.process.Frozen()
 }
 
 // Idle lists a function's idle environments with their insides.
@@ -30,7 +42,7 @@ func (s *Service) Idle(function string) (list []Inside) {
 		f.mu.Lock()
 		for _, e := range f.latest.idle {
 			if e.id == info.ID {
-				list = append(list, Inside{info, e.slot.NS(), e.process.Pid(), &e.log.LogTail, e.process.Done()})
+				list = append(list, Inside{info, e.slot.NS(), e.process.Pid(), &e.log.LogTail, e.process.Done(), e.freezer})
 			}
 		}
 		f.mu.Unlock()

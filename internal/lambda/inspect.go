@@ -20,6 +20,7 @@ const (
 	EnvironmentStarting EnvironmentState = "starting"
 	EnvironmentBusy     EnvironmentState = "busy"
 	EnvironmentIdle     EnvironmentState = "idle"
+	EnvironmentFrozen   EnvironmentState = "frozen" // idle, and for some time
 	EnvironmentEnding   EnvironmentState = "ending"
 )
 
@@ -45,6 +46,9 @@ func (e *environment) infoLocked() EnvironmentInfo {
 	i := EnvironmentInfo{ID: e.id, Function: v.function.name, Version: v.name, State: e.state, Started: e.started, LastUsed: e.used, Timeline: e.timeline}
 	if i.Slot = e.slot.Address; e.slot.Node != nil {
 		i.Node = e.slot.Node.Name
+	}
+	if e.state == EnvironmentIdle && e.freezer.isFrozen() {
+		i.State = EnvironmentFrozen
 	}
 	if e.state == EnvironmentBusy || e.state == EnvironmentIdle {
 		i.PID = e.process.Pid()
@@ -120,6 +124,24 @@ func (s *Service) announceBound(e *environment) {
 		Type: events.EnvBound, Function: c.FunctionName, Version: c.Version, Env: e.id, ENI: eni, VPC: c.VpcConfig.VpcID,
 		Detail: map[string]string{"address": address.String(), "mode": string(c.Mode)},
 	})
+}
+
+// announceDone tells who watches what came of an invocation: its status, and how long it took in microseconds.
+func (s *Service) announceDone(v *version, x *execution, err error) {
+	if !s.Events.Watched() {
+		return
+	}
+	e := events.Event{
+		Type: events.InvokeDone, Function: v.function.name, Version: v.name, Env: x.out.Environment, Name: x.out.RequestID, State: "success",
+		Detail: map[string]string{"duration": strconv.FormatInt(time.Since(x.out.Timeline.Began).Microseconds(), 10)},
+	}
+	switch {
+	case err != nil:
+		e.State, e.Reason = "error", string(codeOf(err))
+	case x.out.FunctionError != "":
+		e.State, e.Reason = x.status, x.out.FunctionError
+	}
+	s.Events.Publish(e)
 }
 
 // announceStarted tells who watches where a cold start's time went, in microseconds.

@@ -79,64 +79,80 @@ func checkEvent(in *InvokeInput, most int) error {
 	return nil
 }
 
+// execution is what the phases of one invocation know of it.
+type execution struct {
+	in     InvokeInput
+	out    *InvokeOutput
+	trace  trace
+	again  time.Time // when the init was run again, as a part of the invocation; zero: it was not
+	status string    // of a failure: "error" or "timeout"
+}
+
 // invoke is one execution, from the event to the answer.
 func (s *Service) invoke(ctx context.Context, in InvokeInput, id string) (InvokeOutput, error) {
 	out := InvokeOutput{RequestID: id, Timeline: sandbox.Begin()}
+	err := s.execute(ctx, &in, &out)
+	return out, err
+}
+
+// execute fills in what came of an invocation.
+func (s *Service) execute(ctx context.Context, in *InvokeInput, out *InvokeOutput) (err error) {
 	defer out.Timeline.End()
-	trace := newTrace(in.TraceHeader, out.Timeline.Began)
-	out.TraceHeader = trace.String()
-	if err := checkEvent(&in, maxEvent); err != nil {
-		return out, err
+	x := &execution{in: *in, out: out, trace: newTrace(in.TraceHeader, out.Timeline.Began)}
+	out.TraceHeader = x.trace.String()
+	if err := checkEvent(&x.in, maxEvent); err != nil {
+		return err
 	}
 	ctx, done, err := s.call(ctx)
 	if err != nil {
-		return out, err
+		return err
 	}
 	defer done()
 	v, err := s.version(in.Function)
 	if err != nil {
-		return out, err
+		return err
 	}
 	out.ExecutedVersion = v.name
 	common, err := s.load.enter(v.function)
 	if err != nil {
-		return out, err
+		return err
 	}
 	defer s.load.leave(v.function, common)
+	defer func() { s.announceDone(v, x, err) }()
 	for {
 		e, g, err := s.take(v, in.Fresh, out.Timeline)
 		if err != nil {
-			return out, err
+			return err
 		}
 		warm := e != nil
 		if !warm {
-			e, err = s.start(ctx, g, in, &out)
+			e, err = s.start(ctx, g, x)
 			if dropped := g.drop(); dropped != nil {
 				s.Log.Warn("release the network", "function", v.function.name, "error", dropped)
 			}
 			if err != nil {
 				v.leave()
 			}
-			if failed := (*initFailure)(nil); errors.As(err, &failed) {
-				return out, nil // out says how
+			if errors.As(err, new(*initFailure)) {
+				return nil // out says how
 			}
 			if err != nil {
-				return out, err
+				return err
 			}
 		}
 		out.Environment = e.id
-		healthy, err := s.serve(ctx, e, in, trace, &out)
+		healthy, err := s.serve(ctx, e, x)
 		if s.give(e, healthy) {
-			return out, err
+			return err
 		}
 		s.retire(e)
 		switch {
 		case !errors.Is(err, errUntouched):
-			return out, err
+			return err
 		case !warm:
-			return out, nil
+			return nil
 		}
-		out.FunctionError, out.Payload, out.Timeline.Spans = "", nil, nil // it was ending when it was taken: another one serves
+		out.FunctionError, out.Payload, out.Timeline.Spans, x.status = "", nil, nil, "" // it was ending when it was taken: another one serves
 	}
 }
 
@@ -205,6 +221,7 @@ func (s *Service) give(e *environment, healthy bool) bool {
 	}
 	e.state = EnvironmentIdle
 	v.idle = append(v.idle, e)
+	e.freezer.rest()
 	return true
 }
 
@@ -225,14 +242,22 @@ func (s *Service) RetireIdle(name string) {
 
 // serve hands over the event and waits. An environment that is not healthy afterwards must not be used again. The error
 // is errUntouched if it ended before it got the event.
-func (s *Service) serve(ctx context.Context, e *environment, in InvokeInput, trace trace, out *InvokeOutput) (healthy bool, err error) {
-	c := &e.generation.config
+func (s *Service) serve(ctx context.Context, e *environment, x *execution) (healthy bool, err error) {
+	in, out, c := &x.in, x.out, &e.generation.config
+	if err := out.Timeline.Fetched(sandbox.PhaseThaw, e.freezer.wake); err != nil {
+		s.Log.Warn("an environment cannot be thawed; another one serves", "environment", e.id, "error", err)
+		return false, errUntouched
+	}
 	e.process.Drain() // what it said before its event stands before it
 	e.log.Reset()
 	e.say(appendStart(e.line[:0], out.RequestID, c.Version))
+	began := time.Now()
+	if !x.again.IsZero() {
+		began = x.again
+	}
 	event := sandbox.Event{
 		RequestID: out.RequestID, FunctionARN: c.FunctionARN, TraceID: out.TraceHeader, ClientContext: in.ClientContext, Payload: in.Payload,
-		Deadline: time.Now().Add(c.Timeout), Exited: e.process.Done(),
+		Deadline: began.Add(c.Timeout), Exited: e.process.Done(),
 	}
 	timed, cancel := context.WithDeadline(ctx, event.Deadline)
 	defer cancel()
@@ -244,8 +269,12 @@ func (s *Service) serve(ctx context.Context, e *environment, in InvokeInput, tra
 	if err == nil {
 		e.process.Drain()
 	}
-	r := report{requestID: out.RequestID, took: out.Timeline.Took(sandbox.PhaseInvoke), init: out.Timeline.Took(sandbox.PhaseInit), trace: trace}
+	r := report{requestID: out.RequestID, took: out.Timeline.Took(sandbox.PhaseInvoke), init: out.Timeline.Took(sandbox.PhaseInit), trace: x.trace}
+	if !x.again.IsZero() {
+		r.took, r.init = time.Since(began), 0
+	}
 	defer func() {
+		x.status = r.status
 		e.report(&r, in.LogTail)
 		if in.LogTail {
 			out.LogTail = e.log.Tail()
@@ -268,7 +297,7 @@ func (s *Service) serve(ctx context.Context, e *environment, in InvokeInput, tra
 			return false, errUntouched
 		}
 		return false, nil
-	case ctx.Err() != nil: // the caller went away; nobody knows what the function still does
+	case ctx.Err() != nil: // whoever may end the execution did; nobody knows what the function still does
 		r.status = "error"
 		return false, context.Cause(ctx)
 	case errors.Is(err, context.DeadlineExceeded):

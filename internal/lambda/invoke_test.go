@@ -184,10 +184,13 @@ func troubles(t *testing.T) map[string]trouble {
 			in:    with(bash(t, once("b() { b | b & }; b; sleep 1000")), func(in *lambda.CreateFunctionInput) { in.Timeout = time.Second }),
 			event: harm, kind: "", // it may time out, meet its limit of processes, or run out of memory
 		},
-		"never calls next": {in: program("#!/bin/sh\necho starting\nexec sleep 1000\n"), kind: "Sandbox.Timedout", words: []string{"never asked for an event"}, log: "starting\n"},
-		"crash at init":    {in: program("#!/bin/sh\necho no luck >&2\nexit 7\n"), kind: "Runtime.ExitError", words: []string{"exit status 7"}, log: "no luck\n"},
-		"init error":       {in: with(bash(t, ""), func(in *lambda.CreateFunctionInput) { in.Handler = "function.absent" }), kind: "HandlerNotFound", words: []string{"no function absent"}},
-		"no interpreter":   {in: program("#!/no/such\n"), kind: "Runtime.InvalidEntrypoint", words: []string{"/no/such"}},
+		"never calls next": {
+			in:   with(program("#!/bin/sh\necho starting\nexec sleep 1000\n"), func(in *lambda.CreateFunctionInput) { in.Timeout = time.Second }),
+			kind: "Sandbox.Timedout", words: []string{"Task timed out after 1.00 seconds"}, log: "starting\n",
+		},
+		"crash at init":  {in: program("#!/bin/sh\necho no luck >&2\nexit 7\n"), kind: "Runtime.ExitError", words: []string{"exit status 7"}, log: "no luck\n"},
+		"init error":     {in: with(bash(t, ""), func(in *lambda.CreateFunctionInput) { in.Handler = "function.absent" }), kind: "HandlerNotFound", words: []string{"no function absent"}},
+		"no interpreter": {in: program("#!/no/such\n"), kind: "Runtime.InvalidEntrypoint", words: []string{"/no/such"}},
 	}
 	if !nstest.Rootless() {
 		m["memory hog"] = trouble{in: goCode, event: event{"do": "alloc:500"}, kind: "Runtime.OutOfMemory", words: []string{"signal: killed", "128 MB"}}

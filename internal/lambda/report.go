@@ -24,6 +24,24 @@ func appendStart(b []byte, requestID, version string) []byte {
 	return append(append(append(b, " Version: "...), version...), '\n')
 }
 
+// initReport is what Lambda's log says of an init that failed.
+type initReport struct {
+	took      time.Duration
+	phase     string // "init", or "invoke" if it was run again within the invocation
+	status    string // "error" or "timeout"
+	errorType string
+}
+
+func (r *initReport) appendTo(b []byte) []byte {
+	b = appendMilliseconds(append(b, "INIT_REPORT Init Duration: "...), r.took)
+	b = append(append(b, "\tPhase: "...), r.phase...)
+	b = append(append(b, "\tStatus: "...), r.status...)
+	if r.errorType != "" {
+		b = append(append(b, "\tError Type: "...), r.errorType...)
+	}
+	return append(b, '\n')
+}
+
 // appendTo adds the END and REPORT lines. It does without fmt because every warm invocation waits for it.
 func (r *report) appendTo(b []byte) []byte {
 	b = append(append(b, "END RequestId: "...), r.requestID...)

@@ -25,6 +25,14 @@ func TestReport(t *testing.T) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	}
+	for want, r := range map[string]initReport{
+		"INIT_REPORT Init Duration: 10000.12 ms\tPhase: init\tStatus: timeout\n":                                    {took: 10_000_120 * time.Microsecond, phase: "init", status: "timeout"},
+		"INIT_REPORT Init Duration: 0.41 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n": {took: 410 * time.Microsecond, phase: "invoke", status: "error", errorType: "Runtime.InvalidEntrypoint"},
+	} {
+		if got := string(r.appendTo(nil)); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
 	if got := string(appendStart(nil, "id", "$LATEST")); got != "START RequestId: id Version: $LATEST\n" {
 		t.Errorf("%q", got)
 	}
