@@ -149,9 +149,8 @@ func (d *Daemon) circumstances(in ApplyRequest) (c circumstances, err error) {
 		c.servers[r.Interface.ID] = r.VPC + "/" + r.Name
 	}
 	for _, f := range d.lab.Lambda.ListFunctions() {
-		versions, err := d.lab.Lambda.ListVersionsByFunction(f.FunctionName)
-		if err == nil && len(versions) > 1 { // the first is what the function is
-			c.versions[f.FunctionName] = versions[1:]
+		if c.versions[f.FunctionName], err = d.versions(f.FunctionName); err != nil {
+			return c, err
 		}
 	}
 	return c, nil
@@ -276,13 +275,18 @@ func (d *Daemon) do(ctx context.Context, steps []step, done func(step, error)) e
 		if m.before != nil {
 			maps.Copy(results, m.before(ctx, try))
 		}
-		var together errgroup.Group
-		together.SetLimit(max(m.atOnce, 1))
 		report := inOrder(row, func(s step, err error) {
 			failed[s.key()] = err != nil
 			done(s, err)
 		})
+		var together errgroup.Group
+		together.SetLimit(max(m.atOnce, 1))
 		for i, s := range row {
+			if i > 0 && s.wave != row[i-1].wave {
+				if err := together.Wait(); err != nil {
+					return context.Cause(ctx)
+				}
+			}
 			together.Go(func() error {
 				err := results[s.Name]
 				if err == nil {

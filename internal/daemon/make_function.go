@@ -51,6 +51,15 @@ func (d *Daemon) createFunction(ctx context.Context, o object) error {
 	return d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: o.Name})
 }
 
+// versions are those that were published of a function. Topologies know nothing of them.
+func (d *Daemon) versions(function string) ([]lambda.FunctionConfiguration, error) {
+	list, err := d.lab.Lambda.ListVersionsByFunction(function)
+	if err != nil {
+		return nil, gone(err)
+	}
+	return list[1:], nil // the first is what the function is
+}
+
 // freeConcurrency has those that are to reserve less do so before others reserve more.
 func (d *Daemon) freeConcurrency(_ context.Context, steps []step) map[string]error {
 	failed := map[string]error{}

@@ -237,7 +237,8 @@ func (o *objector) addresses() {
 	}
 	books := map[string]*netlab.Allocator{}
 	for _, x := range o.should {
-		if s, ok := x.Spec.(subnetSpec); ok {
+		s, ok := x.Spec.(subnetSpec)
+		if old, is := o.is[x.key()]; ok && (!is || changes(old.Spec, s) == "") { // else there is an objection already
 			books[x.Name] = netlab.NewAllocator(s.CIDR)
 		}
 	}

@@ -29,6 +29,7 @@ type step struct {
 	Change
 	from, to *object  // what is, and what should be
 	row      int      // steps of one row are of one kind and may be made at once, after those of the rows before
+	wave     int      // and after those of earlier waves of their row
 	after    []string // keys of objects whose own steps, if they have any, must have succeeded for this one to be tried
 }
 
@@ -50,7 +51,7 @@ func plan(is, should []object, declared map[string]declaration) (steps []step) {
 			row++
 			for _, o := range is {
 				if o.Kind == kind && going(o) && which(o) {
-					steps = append(steps, step{Change{Action: Delete, Kind: kind, Name: o.Name}, &o, nil, row, usersOf(o, is)})
+					steps = append(steps, step{Change: Change{Action: Delete, Kind: kind, Name: o.Name}, from: &o, row: row, after: usersOf(o, is)})
 				}
 			}
 		}
@@ -65,13 +66,13 @@ func plan(is, should []object, declared map[string]declaration) (steps []step) {
 	remove(func(object) bool { return true }, users...)
 	remove(early, "subnet")
 	for _, kind := range kinds {
-		for _, exact := range []bool{true, false} { // who asks for an address gets it before it is given to another
-			row++
+		row++
+		for wave, exact := range []bool{true, false} { // who asks for an address gets it before it is given to another
 			for _, o := range should {
 				if o.Kind != kind || exact != asksForAddress(o) {
 					continue
 				}
-				s := step{Change{Action: Create, Kind: kind, Name: o.Name}, nil, &o, row, needsOf(o)}
+				s := step{Change: Change{Action: Create, Kind: kind, Name: o.Name}, to: &o, row: row, wave: wave, after: needsOf(o)}
 				old, ok := have[o.key()]
 				if ok {
 					s.Action, s.from, s.Detail = Update, &old, changes(old.Spec, o.Spec)
