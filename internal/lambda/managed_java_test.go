@@ -13,7 +13,9 @@ import (
 func TestJava(t *testing.T) {
 	interpreted(t, "java21")
 	code := javaZip(t)
-	managedBed(t).behave(t, "java21", "example.Orders", []behaviour{
+	b := managedBed(t)
+	layer := b.publish(t, "classes", entry{"java/lib/example.jar", 0o644, string(code)})
+	b.behave(t, "java21", "example.Orders", []behaviour{
 		// What handlers take and give.
 		{name: "a record", code: code, event: `{"orderId":"o1","amount":2.5,"items":[{"name":"n","kind":"PEN"},{"kind":"none"}],"counts":{"a":1},"other":{}}`, payload: `"o1 2.5 [Item[name=n, kind=PEN], Item[name=null, kind=null]] {a=1} false"`},
 		{name: "java17", runtime: "java17", code: code, event: `{"orderId":"o1","amount":1}`, payload: `"o1 1.0 null null false"`},
@@ -27,6 +29,12 @@ func TestJava(t *testing.T) {
 		{name: "context", handler: "example.Streams::context", code: code, event: `{"n":1.5}`, payload: `[1.5,true,"$LATEST",512,true,36,true,null,null]`},
 		{name: "types through classes between", handler: "example.Failures$Derived", code: code, event: `["four"]`, payload: `4`},
 		{name: "log", handler: "example.Streams::log", code: code, event: `"x"`, payload: `"x"`, log: []string{`^logged x$`, `^\[ERROR\] an error$`, `^printed ü$`}},
+		{name: "classes of a layer", layers: []string{layer.ARN}, files: map[string]string{"x": ""}, handler: "example.Beans::twice", event: `2`, payload: `4`},
+		{name: "classes of a library", files: map[string]string{"lib/example.jar": string(code)}, handler: "example.Beans::twice", event: `2`, payload: `4`},
+		{
+			name: "JSON", handler: "example.Streams::log", code: code, event: `"x"`, payload: `"x"`, env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "WARN", "JAVA_TOOL_OPTIONS": "-Dx=y"},
+			log: []string{`^Picked up JAVA_TOOL_OPTIONS: -Dx=y$`, `^{"timestamp":"[^"]*Z","message":"logged x","level":"UNDEFINED","AWSRequestId":"[0-9a-f-]{36}"}$`, `"message":"an error","level":"ERROR"`},
+		},
 
 		// Errors.
 		{
@@ -65,7 +73,7 @@ func javaZip(t *testing.T) []byte {
 	dir := t.TempDir()
 	sources, err := filepath.Glob("testdata/java/example/*.java")
 	must(t, err)
-	args := append([]string{"--release", "17", "-classpath", "../runtimes/files/lib/enilab-runtime.jar", "-d", dir}, sources...)
+	args := append([]string{"--release", "17", "-classpath", "../runtimes/files/enilab-runtime.jar", "-d", dir}, sources...)
 	if said, err := exec.CommandContext(t.Context(), "javac", args...).CombinedOutput(); err != nil {
 		t.Fatalf("javac: %v\n%s", err, said)
 	}

@@ -84,5 +84,22 @@ func TestNode(t *testing.T) {
 				stamp + `undefined\tINFO\tinit$`, stamp + id + `\tINFO\ta b { c: 1 }$`, stamp + id + `\tERROR\ttwo$`, `^lines$`, `\tWARN\t1$`, `\tDEBUG\td$`, `\tTRACE\tt$`, `\tINFO\ti$`, `^plain$`,
 			},
 		},
+		{
+			name: "JSON", env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}, payload: `null`,
+			files: js("exports.handler = async () => { console.log('a', { b: 1 }); console.info({ c: 2 }); console.debug('none'); console.error('e', new TypeError('t')); const x = {}; x.x = x; console.warn(x) }"),
+			log: []string{
+				`^{"timestamp":"[^"]*Z","level":"INFO","requestId":"` + id + `","message":"a { b: 1 }"}$`, `"level":"INFO","requestId":"` + id + `","message":{"c":2}}$`,
+				`"level":"ERROR",.*"message":"e TypeError: t\\n.*","errorType":"TypeError","errorMessage":"t","stackTrace":\["TypeError: t",`, `"level":"WARN",.*"message":"<ref \*1> { x: \[Circular \*1\] }"}$`, `^END`,
+			},
+		},
+		{
+			name: "an error in JSON", env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON"}, kind: "RangeError", payload: `.*`,
+			files: js("exports.handler = async () => { throw new RangeError('far') }"),
+			log:   []string{`^{"timestamp":"[^"]*Z","level":"ERROR","requestId":"` + id + `","message":{"errorType":"RangeError","errorMessage":"far","stackTrace":\["RangeError: far",`},
+		},
+		{
+			name: "trace id", payload: `true`,
+			files: js("exports.handler = async () => /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};/.test(process.env._X_AMZN_TRACE_ID)"),
+		},
 	})
 }

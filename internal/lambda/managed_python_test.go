@@ -1,17 +1,22 @@
 package lambda_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Payloads and log lines are those of AWS's runtime as its open part makes them
 // (https://github.com/aws/aws-lambda-python-runtime-interface-client 4.0.1), and as
 // https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html and python-logging.html show them.
 func TestPython(t *testing.T) {
-	interpreted(t, "python3.13")
 	py := func(text string) map[string]string { return map[string]string{"app.py": text} }
 	const id = `[0-9a-f]{8}-[0-9a-f-]{27}`
 	const stamp = `\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t`
 	const nbsp = "\u00a0"
-	managedBed(t).behave(t, "python3.13", "app.handler", []behaviour{
+	i, b := interpreted(t, "python3.13"), managedBed(t)
+	minor := strings.Join(strings.Split(i.Version, ".")[:2], ".")
+	layer := b.publish(t, "modules", entry{"python/dep.py", 0o644, "x = 1"}, entry{"python/lib/python" + minor + "/site-packages/far.py", 0o644, "x = 2"})
+	b.behave(t, "python3.13", "app.handler", []behaviour{
 		// Where handlers are, and what they find.
 		{name: "event", files: py("def handler(event, context):\n    return {'got': event['n'] + 1, 'word': 'ü'}"), event: `{"n":3}`, payload: `{"got": 4, "word": "ü"}`},
 		{name: "ASCII up to python3.11", runtime: "python3.11", files: py("def handler(e, c):\n    return 'ü'"), payload: `"\u00fc"`},
@@ -57,5 +62,21 @@ func TestPython(t *testing.T) {
 			files: py("import logging\nlogging.getLogger().setLevel(logging.INFO)\nprint('init')\nlogging.warning('early')\ndef handler(e, c):\n    print('printed')\n    logging.info('an %s', 'info')\n    logging.getLogger('x').error('two\\nlines')\n    logging.debug('nothing')"),
 			log:   []string{`^init$`, `^\[WARNING\]` + stamp + `\tearly$`, `^printed$`, `^\[INFO\]` + stamp + id + `\tan info$`, `^\[ERROR\]` + stamp + id + `\ttwo$`, `^lines$`, `^END`},
 		},
+		{
+			name: "JSON", env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}, payload: `null`,
+			files: py("import logging\ndef handler(e, c):\n    logging.info('an %s', 'info', extra={'order': 7})\n    logging.debug('nothing')\n    try:\n        1 / 0\n    except ZeroDivisionError:\n        logging.exception('failed')"),
+			log: []string{
+				`^{"timestamp": "[^"]*Z", "level": "INFO", "message": "an info", "logger": "root", "requestId": "` + id + `", "order": 7}$`,
+				`^{"timestamp": "[^"]*Z", "level": "ERROR", "message": "failed", "logger": "root", "stackTrace": \["  File .*, "errorType": "ZeroDivisionError", "errorMessage": "division by zero", "requestId": "` + id + `", "location": "/var/task/app.py:handler:8"}$`,
+				`^END`,
+			},
+		},
+		{
+			name: "an error in JSON", env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON"}, kind: "KeyError", payload: `.*`,
+			files: py("handler = lambda e, c: e['x']"),
+			log:   []string{`^{"timestamp": "[^"]*Z", "log_level": "ERROR", "errorMessage": "'x'", "errorType": "KeyError", "requestId": "` + id + `", "stackTrace": \["  File .*\]}$`},
+		},
+		{name: "trace id", payload: `true`, files: py("import os, re\nhandler = lambda e, c: bool(re.match('Root=1-[0-9a-f]{8}-[0-9a-f]{24};', os.environ['_X_AMZN_TRACE_ID']))")},
+		{name: "modules of a layer", layers: []string{layer.ARN}, files: py("import dep, far\nhandler = lambda e, c: [dep.x, far.x]"), payload: `[1, 2]`},
 	})
 }

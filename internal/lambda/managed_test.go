@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ type behaviour struct {
 	handler string // empty: the language's usual one
 	files   map[string]string
 	code    []byte // in place of files
+	layers  []string
 	env     map[string]string
 	event   string                                      // empty: {}
 	payload string                                      // what the caller gets; with kind, what the payload must say
@@ -67,7 +69,7 @@ func (b *bed) behave(t *testing.T, runtime, handler string, list []behaviour) {
 	for n, c := range list {
 		t.Run(c.name, func(t *testing.T) {
 			in := lambda.CreateFunctionInput{
-				FunctionName: fmt.Sprintf("f%d", n), Runtime: cmp.Or(c.runtime, runtime), Handler: cmp.Or(c.handler, handler), Environment: c.env, MemorySize: 512,
+				FunctionName: fmt.Sprintf("f%d", n), Runtime: cmp.Or(c.runtime, runtime), Handler: cmp.Or(c.handler, handler), Environment: c.env, Layers: c.layers, MemorySize: 512,
 				Timeout: 60 * time.Second,
 			}
 			var entries []entry
@@ -119,6 +121,7 @@ func (b *bed) behave(t *testing.T, runtime, handler string, list []behaviour) {
 func TestManagedRuntime(t *testing.T) {
 	i := interpreted(t, "nodejs22.x")
 	b := managedBed(t)
+	layer := b.publish(t, "modules", entry{"nodejs/node_modules/dep/index.js", 0o644, "module.exports = 'of the layer'"})
 	b.behave(t, "nodejs22.x", "index.handler", []behaviour{
 		{
 			name:    "no bootstrap is needed, and the interpreter is named",
@@ -143,6 +146,28 @@ func TestManagedRuntime(t *testing.T) {
 			},
 			env:     map[string]string{"NODE_PATH": "/var/task/lib", "NODE_OPTIONS": "--require=/var/task/lib/before.js"},
 			payload: `["mine","before","/var/task/lib"]`,
+		},
+		{
+			name: "a wrapper starts the runtime",
+			files: map[string]string{
+				"index.js": "exports.handler = async () => [process.env.WRAPPED, process.execArgv.at(-1)]",
+				"wrapper":  "#!/bin/sh\nexport WRAPPED=\"$1 ${1##*/}\"\ninterpreter=$1; shift\nexec \"$interpreter\" --title=mine \"$@\"\n",
+			},
+			env:     map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"},
+			payload: fmt.Sprintf(`["%s %s","--max-old-space-size=460"]`, i.Path, filepath.Base(i.Path)),
+		},
+		{
+			name:    "a wrapper that is not there",
+			files:   map[string]string{"index.js": "exports.handler = async () => 1"},
+			env:     map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"},
+			kind:    "Runtime.InvalidEntrypoint",
+			payload: `.*/opt/wrapper.*no such file.*`,
+		},
+		{
+			name:    "modules of a layer",
+			layers:  []string{layer.ARN},
+			files:   map[string]string{"index.js": "exports.handler = async () => require('dep')"},
+			payload: `"of the layer"`,
 		},
 		{
 			name:    "the runtime's files cannot be changed",

@@ -116,7 +116,7 @@ var java = language{
 	arguments: func(memory int) []string {
 		return []string{
 			fmt.Sprintf("-XX:MaxHeapSize=%dk", memory*1024*85/100), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-			"-XX:-UsePerfData", "-classpath", Dir + "/lib/enilab-runtime.jar", "enilab.runtime.Bootstrap",
+			"-XX:-UsePerfData", "-classpath", Dir + "/enilab-runtime.jar", "enilab.runtime.Bootstrap",
 		}
 	},
 	variables: func(version) map[string]string { return nil },

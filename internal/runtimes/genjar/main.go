@@ -19,7 +19,7 @@ import (
 
 const (
 	sources = "java"
-	jar     = "files/lib/enilab-runtime.jar"
+	jar     = "files/enilab-runtime.jar"
 	release = "11" // the oldest Java that runs it
 )
 
