@@ -40,7 +40,7 @@ func (v *VPC) RemoveSecurityGroup(ctx context.Context, id string) error {
 		return fmt.Errorf("vpc %s: security group %s: %w", v.ID, id, ErrNotFound)
 	}
 	for _, i := range v.interfaces {
-		if slices.Contains(i.Groups, id) {
+		if slices.Contains(i.groups, id) {
 			return fmt.Errorf("vpc %s: security group %s: %w: interface %s has it", v.ID, id, ErrInUse, i.ID)
 		}
 	}

@@ -45,16 +45,16 @@ type Interface struct {
 	ID          string
 	Description string
 	Subnet      SubnetSpec
-	Groups      []string
 	Address     netip.Addr
 	MAC         net.HardwareAddr
 	Type        string // "interface" or "lambda"
 	Attachment  Attachment
 
-	vpc   *VPC
-	group uint32 // the link group: number of the security-group set
-	link  int    // index of the VPC's end, once created
-	owner int    // index of the owner's end, once created
+	vpc    *VPC
+	groups []string // sorted; under the VPC's mu, as is
+	group  uint32   // the link group: number of the security-group set
+	link   int      // index of the VPC's end, once created
+	owner  int      // index of the owner's end, once created
 
 	complete atomic.Bool // published or adopted: what the kernel has of it can be compared
 }
@@ -94,7 +94,7 @@ func (v *VPC) newInterfaceLocked(ctx context.Context, s InterfaceSpec) (*Interfa
 		return nil, fmt.Errorf("vpc %s: subnet %s (%s): %w: all %d are taken", v.ID, sub.ID, sub.CIDR, ErrSubnetFull, sub.addresses.Capacity())
 	}
 	i := &Interface{
-		ID: cmp.Or(s.ID, NewID("eni-")), Description: s.Description, Subnet: sub.SubnetSpec, Groups: canonical(s.SecurityGroups),
+		ID: cmp.Or(s.ID, NewID("eni-")), Description: s.Description, Subnet: sub.SubnetSpec, groups: canonical(s.SecurityGroups),
 		Address: s.Address, MAC: MAC(0x0a, 0x58, s.Address), Type: cmp.Or(s.Type, "interface"), Attachment: s.Attachment, vpc: v, group: group,
 	}
 	v.interfaces[i.ID] = i
@@ -200,8 +200,14 @@ func (i *Interface) Resolve(ctx context.Context, owner *Node) error {
 	return nil
 }
 
+// Groups are the interface's security groups, in order.
+func (i *Interface) Groups() []string {
+	i.vpc.mu.Lock()
+	defer i.vpc.mu.Unlock()
+	return i.groups
+}
+
 // SetGroups gives the interface other security groups: EC2's ModifyNetworkInterfaceAttribute. Tracked connections go on.
-// Nobody may read Groups meanwhile.
 func (i *Interface) SetGroups(ctx context.Context, groups []string) error {
 	i.vpc.mu.Lock()
 	defer i.vpc.mu.Unlock()
@@ -212,7 +218,7 @@ func (i *Interface) SetGroups(ctx context.Context, groups []string) error {
 	if err != nil {
 		return fmt.Errorf("%s: security groups: %w", i.ID, err)
 	}
-	i.group, i.Groups = number, canonical(groups)
+	i.group, i.groups = number, canonical(groups)
 	return nil
 }
 
@@ -240,7 +246,7 @@ func (v *VPC) Connect(ctx context.Context, owner *Node, s InterfaceSpec) (_ *Int
 }
 
 // Delete ends the interface and gives its address back. It takes 20–30 ms for a link that still exists. If the kernel
-// refuses, the interface stays in the books, so that it can be tried again.
+// refuses, the interface is as it was and can be deleted again.
 func (i *Interface) Delete() error {
 	if i.link != 0 {
 		if err := i.vpc.Node.Link.LinkDel(indexed(i.link)); err != nil && !errors.Is(err, unix.ENODEV) {

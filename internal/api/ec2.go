@@ -26,6 +26,13 @@ func registerEC2(s *wire.Server, c Config) {
 	wire.Handle(s, ec2api.CreateSubnet, h.createSubnet)
 	wire.Handle(s, ec2api.DescribeSubnets, h.describeSubnets)
 	wire.Handle(s, ec2api.DeleteSubnet, h.deleteSubnet)
+	wire.Handle(s, ec2api.ModifySubnetAttribute, h.modifySubnetAttribute)
+
+	wire.Handle(s, ec2api.DescribeRouteTables, h.describeRouteTables)
+	wire.Handle(s, ec2api.DescribeNetworkAcls, h.describeNetworkAcls)
+	wire.Handle(s, ec2api.DescribeDhcpOptions, h.describeDhcpOptions)
+	wire.Handle(s, ec2api.DescribePrefixLists, h.describePrefixLists)
+	wire.Handle(s, ec2api.DescribeManagedPrefixLists, h.describeManagedPrefixLists)
 
 	wire.Handle(s, ec2api.CreateSecurityGroup, h.createSecurityGroup)
 	wire.Handle(s, ec2api.DescribeSecurityGroups, h.describeSecurityGroups)
@@ -35,11 +42,16 @@ func registerEC2(s *wire.Server, c Config) {
 	wire.Handle(s, ec2api.AuthorizeSecurityGroupEgress, h.authorizeEgress)
 	wire.Handle(s, ec2api.RevokeSecurityGroupIngress, h.revokeIngress)
 	wire.Handle(s, ec2api.RevokeSecurityGroupEgress, h.revokeEgress)
+	wire.Handle(s, ec2api.ModifySecurityGroupRules, h.modifySecurityGroupRules)
+	wire.Handle(s, ec2api.UpdateSecurityGroupRuleDescriptionsIngress, h.updateDescriptionsIngress)
+	wire.Handle(s, ec2api.UpdateSecurityGroupRuleDescriptionsEgress, h.updateDescriptionsEgress)
 
 	wire.Handle(s, ec2api.CreateNetworkInterface, h.createNetworkInterface)
 	wire.Handle(s, ec2api.DescribeNetworkInterfaces, h.describeNetworkInterfaces)
 	wire.Handle(s, ec2api.DeleteNetworkInterface, h.deleteNetworkInterface)
 	wire.Handle(s, ec2api.DetachNetworkInterface, h.detachNetworkInterface)
+	wire.Handle(s, ec2api.ModifyNetworkInterfaceAttribute, h.modifyNetworkInterfaceAttribute)
+	wire.Handle(s, ec2api.DescribeNetworkInterfaceAttribute, h.describeNetworkInterfaceAttribute)
 
 	wire.Handle(s, ec2api.CreateTags, h.createTags)
 	wire.Handle(s, ec2api.DeleteTags, h.deleteTags)

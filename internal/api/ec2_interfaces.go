@@ -10,7 +10,6 @@ import (
 	"enilab/internal/wire/ec2api"
 )
 
-// createNetworkInterface echoes the client's token and does not remember it: to ask again makes another interface.
 func (h ec2Handlers) createNetworkInterface(ctx context.Context, in *ec2api.CreateNetworkInterfaceRequest) (*ec2api.CreateNetworkInterfaceResult, error) {
 	tags, tagsErr := tagsFor("network-interface", in.TagSpecifications)
 	address, addressErr := primaryAddress(in)
@@ -30,7 +29,7 @@ func (h ec2Handlers) createNetworkInterface(ctx context.Context, in *ec2api.Crea
 		return nil, err
 	}
 	v, err := h.CreateNetworkInterface(ctx, ec2.CreateNetworkInterfaceInput{
-		SubnetID: *in.SubnetId, Description: given(in.Description), Groups: in.Groups, PrivateIPAddress: address, Tags: tags,
+		SubnetID: *in.SubnetId, Description: given(in.Description), Groups: in.Groups, PrivateIPAddress: address, Tags: tags, ClientToken: given(in.ClientToken),
 	})
 	return &ec2api.CreateNetworkInterfaceResult{NetworkInterface: new(interfaceAnswer(v)), ClientToken: in.ClientToken}, err
 }
@@ -103,4 +102,49 @@ func (h ec2Handlers) detachNetworkInterface(_ context.Context, in *ec2api.Detach
 		return nil, err
 	}
 	return nil, h.DetachNetworkInterface(*in.AttachmentId)
+}
+
+func (h ec2Handlers) modifyNetworkInterfaceAttribute(ctx context.Context, in *ec2api.ModifyNetworkInterfaceAttributeRequest) (*wire.None, error) {
+	check := given(in.SourceDestCheck).Value
+	if in.Attachment == nil && in.Description == nil && in.EnaSrdSpecification == nil && in.Groups == nil && check == nil {
+		return nil, refusal(missingParameter, "The request must contain an attribute to modify")
+	}
+	if err := cmp.Or(
+		notSupported("Attachment", in.Attachment != nil),
+		notSupported("EnaSrdSpecification", in.EnaSrdSpecification != nil),
+		notSupported("SourceDestCheck", check != nil && !*check), // the kernel checks every interface's source
+		dryRun(in.DryRun),
+	); err != nil {
+		return nil, err
+	}
+	return nil, h.ModifyNetworkInterfaceAttribute(ctx, ec2.ModifyNetworkInterfaceAttributeInput{
+		NetworkInterfaceID: *in.NetworkInterfaceId, Description: given(in.Description).Value, Groups: in.Groups,
+	})
+}
+
+func (h ec2Handlers) describeNetworkInterfaceAttribute(_ context.Context, in *ec2api.DescribeNetworkInterfaceAttributeRequest) (*ec2api.DescribeNetworkInterfaceAttributeResult, error) {
+	if err := dryRun(in.DryRun); err != nil {
+		return nil, err
+	}
+	page, err := h.DescribeNetworkInterfaces(ec2.Query{IDs: []string{*in.NetworkInterfaceId}})
+	if err != nil {
+		return nil, err
+	}
+	v := interfaceAnswer(page.Items[0])
+	out := &ec2api.DescribeNetworkInterfaceAttributeResult{NetworkInterfaceId: in.NetworkInterfaceId}
+	switch given(in.Attribute) {
+	case "description":
+		out.Description = &ec2api.AttributeValue{Value: v.Description}
+	case "groupSet":
+		out.Groups = v.Groups
+	case "sourceDestCheck":
+		out.SourceDestCheck = &ec2api.AttributeBooleanValue{Value: v.SourceDestCheck}
+	case "attachment":
+		out.Attachment = v.Attachment
+	case "":
+		return nil, refusal(missingParameter, "The request must contain the parameter attribute")
+	default:
+		return nil, refusal(invalidParameterValue, "Value (%s) for parameter attribute is invalid. Unknown attribute.", *in.Attribute)
+	}
+	return out, nil
 }

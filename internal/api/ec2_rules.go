@@ -177,3 +177,51 @@ func ruleAnswer(r ec2.SecurityGroupRule) ec2api.SecurityGroupRule {
 	}
 	return answer
 }
+
+func (h ec2Handlers) modifySecurityGroupRules(ctx context.Context, in *ec2api.ModifySecurityGroupRulesRequest) (*ec2api.ModifySecurityGroupRulesResult, error) {
+	if err := dryRun(in.DryRun); err != nil {
+		return nil, err
+	}
+	changes := make([]ec2.ModifyRule, len(in.SecurityGroupRules))
+	for i, c := range in.SecurityGroupRules {
+		changes[i].SecurityGroupRuleID = *c.SecurityGroupRuleId
+		r := given(c.SecurityGroupRule)
+		p := &changes[i].Permission
+		p.IPProtocol, p.FromPort, p.ToPort = given(r.IpProtocol), integer(r.FromPort), integer(r.ToPort)
+		if r.CidrIpv4 != nil {
+			p.IPRanges = []ec2.IPRange{{CidrIP: *r.CidrIpv4, Description: given(r.Description)}}
+		}
+		if r.CidrIpv6 != nil {
+			p.IPv6Ranges = []ec2.IPRange{{CidrIP: *r.CidrIpv6, Description: given(r.Description)}}
+		}
+		if r.ReferencedGroupId != nil {
+			p.UserIDGroupPairs = []ec2.UserIDGroupPair{{GroupID: *r.ReferencedGroupId, Description: given(r.Description)}}
+		}
+		if r.PrefixListId != nil {
+			p.PrefixListIDs = []string{*r.PrefixListId}
+		}
+	}
+	return &ec2api.ModifySecurityGroupRulesResult{Return: new(true)}, h.ModifySecurityGroupRules(ctx, *in.GroupId, changes)
+}
+
+func (h ec2Handlers) updateDescriptionsIngress(_ context.Context, in *ec2api.UpdateSecurityGroupRuleDescriptionsIngressRequest) (*ec2api.UpdateSecurityGroupRuleDescriptionsIngressResult, error) {
+	err := h.updateDescriptions(ruleRequest{GroupId: in.GroupId, GroupName: in.GroupName, IpPermissions: in.IpPermissions}, in.SecurityGroupRuleDescriptions, false, in.DryRun)
+	return &ec2api.UpdateSecurityGroupRuleDescriptionsIngressResult{Return: new(true)}, err
+}
+
+func (h ec2Handlers) updateDescriptionsEgress(_ context.Context, in *ec2api.UpdateSecurityGroupRuleDescriptionsEgressRequest) (*ec2api.UpdateSecurityGroupRuleDescriptionsEgressResult, error) {
+	err := h.updateDescriptions(ruleRequest{GroupId: in.GroupId, GroupName: in.GroupName, IpPermissions: in.IpPermissions}, in.SecurityGroupRuleDescriptions, true, in.DryRun)
+	return &ec2api.UpdateSecurityGroupRuleDescriptionsEgressResult{Return: new(true)}, err
+}
+
+func (h ec2Handlers) updateDescriptions(in ruleRequest, descriptions []ec2api.SecurityGroupRuleDescription, egress bool, dry *bool) error {
+	group, permissions, err := h.resolve(in)
+	if err := cmp.Or(err, dryRun(dry)); err != nil {
+		return err
+	}
+	byID := map[string]string{}
+	for _, d := range descriptions {
+		byID[given(d.SecurityGroupRuleId)] = given(d.Description)
+	}
+	return h.UpdateSecurityGroupRuleDescriptions(ec2.UpdateDescriptionsInput{GroupID: group, Egress: egress, IPPermissions: permissions, Descriptions: byID})
+}

@@ -32,11 +32,11 @@ func subnetAnswer(sub ec2.Subnet) ec2api.Subnet {
 		SubnetId: new(sub.SubnetID), SubnetArn: new(sub.SubnetARN), VpcId: new(sub.VpcID), OwnerId: new(sub.OwnerID),
 		CidrBlock: new(sub.CidrBlock.String()), AvailableIpAddressCount: new(int32(sub.AvailableIPAddressCount)),
 		AvailabilityZone: new(sub.AvailabilityZone), AvailabilityZoneId: new(sub.AvailabilityZoneID), State: new("available"),
-		DefaultForAz: new(false), MapPublicIpOnLaunch: new(false), MapCustomerOwnedIpOnLaunch: new(false),
+		DefaultForAz: new(false), MapPublicIpOnLaunch: new(sub.MapPublicIPOnLaunch), MapCustomerOwnedIpOnLaunch: new(false),
 		AssignIpv6AddressOnCreation: new(false), Ipv6Native: new(false), EnableDns64: new(false),
 		Ipv6CidrBlockAssociationSet: []ec2api.SubnetIpv6CidrBlockAssociation{},
 		PrivateDnsNameOptionsOnLaunch: &ec2api.PrivateDnsNameOptionsOnLaunch{
-			HostnameType: new("ip-name"), EnableResourceNameDnsARecord: new(false), EnableResourceNameDnsAAAARecord: new(false),
+			HostnameType: new(sub.HostnameType()), EnableResourceNameDnsARecord: new(sub.ResourceNameDNSARecord), EnableResourceNameDnsAAAARecord: new(false),
 		},
 		Tags: tagsAnswer(sub.Tags),
 	}
@@ -52,4 +52,23 @@ func (h ec2Handlers) deleteSubnet(_ context.Context, in *ec2api.DeleteSubnetRequ
 		return nil, err
 	}
 	return nil, h.DeleteSubnet(*in.SubnetId)
+}
+
+func (h ec2Handlers) modifySubnetAttribute(_ context.Context, in *ec2api.ModifySubnetAttributeRequest) (*wire.None, error) {
+	isTrue := func(v *ec2api.AttributeBooleanValue) bool { return given(given(v).Value) }
+	if err := cmp.Or(
+		notSupported("AssignIpv6AddressOnCreation", isTrue(in.AssignIpv6AddressOnCreation)),
+		notSupported("EnableDns64", isTrue(in.EnableDns64)),
+		notSupported("EnableResourceNameDnsAAAARecordOnLaunch", isTrue(in.EnableResourceNameDnsAAAARecordOnLaunch)),
+		notSupported("MapCustomerOwnedIpOnLaunch", isTrue(in.MapCustomerOwnedIpOnLaunch)),
+		notSupported("CustomerOwnedIpv4Pool", in.CustomerOwnedIpv4Pool != nil),
+		notSupported("EnableLniAtDeviceIndex", in.EnableLniAtDeviceIndex != nil),
+		notSupported("DisableLniAtDeviceIndex", isTrue(in.DisableLniAtDeviceIndex)),
+	); err != nil {
+		return nil, err
+	}
+	return nil, h.ModifySubnetAttribute(ec2.ModifySubnetAttributeInput{
+		SubnetID: *in.SubnetId, MapPublicIPOnLaunch: given(in.MapPublicIpOnLaunch).Value,
+		PrivateDNSHostnameType: in.PrivateDnsHostnameTypeOnLaunch, ResourceNameDNSARecord: given(in.EnableResourceNameDnsARecordOnLaunch).Value,
+	})
 }

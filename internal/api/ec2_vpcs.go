@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	"enilab/internal/ec2"
 	"enilab/internal/wire"
@@ -36,7 +35,7 @@ func vpcAnswer(v ec2.Vpc) ec2api.Vpc {
 		VpcId: new(v.VpcID), CidrBlock: new(v.CidrBlock.String()), OwnerId: new(v.OwnerID), State: new("available"),
 		DhcpOptionsId: new("default"), // none: there is no DHCP in the lab
 		CidrBlockAssociationSet: []ec2api.VpcCidrBlockAssociation{{
-			AssociationId: new("vpc-cidr-assoc-" + strings.TrimPrefix(v.VpcID, "vpc-")),
+			AssociationId: new(v.CidrAssociationID()),
 			CidrBlock:     new(v.CidrBlock.String()), CidrBlockState: &ec2api.VpcCidrBlockState{State: new("associated")},
 		}},
 		Ipv6CidrBlockAssociationSet: []ec2api.VpcIpv6CidrBlockAssociation{},

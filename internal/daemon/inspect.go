@@ -73,7 +73,7 @@ func (d *Daemon) inspectENIs(t *Table) {
 			}
 			row := map[string]any{
 				"eni": i.ID, "type": i.Type, "vpc": id, "subnet": i.Subnet.ID, "address": i.Address, "mac": i.MAC.String(),
-				"securityGroups": i.Groups, "description": i.Description, "attachment": i.Attachment.ID,
+				"securityGroups": i.Groups(), "description": i.Description, "attachment": i.Attachment.ID,
 			}
 			if h, ok := hyperplane[i.ID]; ok {
 				row["users"], row["connections"] = h.users, h.connections

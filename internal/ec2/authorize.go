@@ -91,7 +91,7 @@ func (s *Service) group(id string) (SecurityGroup, error) {
 	}
 	g, ok := s.groups.all[id]
 	if !ok {
-		return g, refuse(InvalidGroupNotFound, "The security group '%s' does not exist", id)
+		return g, aGroup.unknown(id)
 	}
 	return g, nil
 }
@@ -148,17 +148,13 @@ func (s *Service) revoke(ctx context.Context, in RevokeInput, egress bool) (gone
 	}
 	for _, id := range in.SecurityGroupRuleIDs {
 		if !take(func(old SecurityGroupRule) bool { return old.SecurityGroupRuleID == id && old.IsEgress == egress }) {
-			return nil, notFoundRule(id)
+			return nil, aRule.unknown(id)
 		}
 	}
 	if err := s.setGroup(ctx, g, s.dropRuleTags(gone)...); err != nil {
 		return nil, failed("Revoke the rules", err)
 	}
 	return gone, nil
-}
-
-func notFoundRule(id string) error {
-	return refuse(InvalidRuleNotFound, "The security group rule ID '%s' does not exist", id)
 }
 
 func (s *Service) dropRuleTags(rules []SecurityGroupRule) (edits []edit) {

@@ -26,6 +26,7 @@ const minResults, maxResults = 5, 1000
 // kind is how things of one kind are asked for. Kinds are made by functions, not at the start of the program, most of whose
 // verbs have no use for them.
 type kind[T any] struct {
+	of         resource // what IDs are of
 	id         func(T) string
 	tags       func(T) map[string]string // nil: they have none
 	attributes attributes[T]
@@ -38,7 +39,7 @@ func describe[T any](k kind[T], all []T, q Query) (page Page[T], err error) {
 	}
 	for _, id := range q.IDs {
 		if _, ok := slices.BinarySearchFunc(all, id, func(v T, id string) int { return strings.Compare(k.id(v), id) }); !ok {
-			return page, notFound(id)
+			return page, k.of.unknown(id)
 		}
 	}
 	pass, err := selector(q.Filters, k.attributes, k.tags)

@@ -18,6 +18,14 @@ const (
 	InsufficientFreeAddresses    Code = "InsufficientFreeAddressesInSubnet"
 	InternalError                Code = "InternalError"
 	InvalidAttachmentNotFound    Code = "InvalidAttachmentID.NotFound"
+	IdempotentParameterMismatch  Code = "IdempotentParameterMismatch"
+	InvalidDhcpOptionsNotFound   Code = "InvalidDhcpOptionID.NotFound"
+	InvalidGroupMalformed        Code = "InvalidGroupId.Malformed"
+	InvalidInterfaceMalformed    Code = "InvalidNetworkInterfaceId.Malformed"
+	InvalidNetworkACLNotFound    Code = "InvalidNetworkAclID.NotFound"
+	InvalidRouteTableNotFound    Code = "InvalidRouteTableID.NotFound"
+	InvalidRuleMalformed         Code = "InvalidSecurityGroupRuleId.Malformed"
+	UnsupportedOperation         Code = "UnsupportedOperation"
 	InvalidGroupDuplicate        Code = "InvalidGroup.Duplicate"
 	InvalidGroupNotFound         Code = "InvalidGroup.NotFound"
 	InvalidGroupReserved         Code = "InvalidGroup.Reserved"
@@ -83,19 +91,44 @@ func missing(parameter string) *Error {
 	return refuse(MissingParameter, "The request must contain the parameter %s", parameter)
 }
 
-// notFound tells of an id that leads nowhere. What it should lead to shows in its beginning.
-func notFound(id string) *Error {
-	switch kind, _, _ := strings.Cut(id, "-"); kind {
-	case "vpc":
-		return refuse(InvalidVpcNotFound, "The vpc ID '%s' does not exist", id)
-	case "subnet":
-		return refuse(InvalidSubnetNotFound, "The subnet ID '%s' does not exist", id)
-	case "sg":
-		return refuse(InvalidGroupNotFound, "The security group '%s' does not exist", id)
-	case "sgr":
-		return refuse(InvalidRuleNotFound, "The security group rule ID '%s' does not exist", id)
-	case "eni":
-		return refuse(InvalidInterfaceNotFound, "The networkInterface ID '%s' does not exist", id)
+// resource is a kind of thing that has an id. A parameter is for one kind: an id that leads nowhere is refused by that kind's
+// code, whatever the id looks like.
+type resource struct {
+	prefix    string
+	notFound  Code
+	sentence  string // with %s for the id
+	malformed Code   // of an id with another beginning; empty: notFound as well
+}
+
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html; the sentence of malformed ids as in
+// https://github.com/aws/aws-lambda-dotnet/issues/60
+var (
+	aVPC          = resource{prefix: "vpc-", notFound: InvalidVpcNotFound, sentence: "The vpc ID '%s' does not exist"}
+	aSubnet       = resource{prefix: "subnet-", notFound: InvalidSubnetNotFound, sentence: "The subnet ID '%s' does not exist"}
+	aGroup        = resource{"sg-", InvalidGroupNotFound, "The security group '%s' does not exist", InvalidGroupMalformed}
+	aRule         = resource{"sgr-", InvalidRuleNotFound, "The security group rule ID '%s' does not exist", InvalidRuleMalformed}
+	anInterface   = resource{"eni-", InvalidInterfaceNotFound, "The networkInterface ID '%s' does not exist", InvalidInterfaceMalformed}
+	aRouteTable   = resource{prefix: "rtb-", notFound: InvalidRouteTableNotFound, sentence: "The routeTable ID '%s' does not exist"}
+	aNetworkACL   = resource{prefix: "acl-", notFound: InvalidNetworkACLNotFound, sentence: "The networkAcl ID '%s' does not exist"}
+	dhcpOptions   = resource{prefix: "dopt-", notFound: InvalidDhcpOptionsNotFound, sentence: "The dhcpOption ID '%s' does not exist"}
+	aPrefixList   = resource{prefix: "pl-", notFound: InvalidPrefixListNotFound, sentence: "The prefix list ID '%s' does not exist"}
+	everyResource = []resource{aVPC, aSubnet, aGroup, aRule, anInterface, aRouteTable, aNetworkACL, dhcpOptions, aPrefixList}
+)
+
+// unknown refuses an id that leads nowhere.
+func (r resource) unknown(id string) *Error {
+	if r.malformed != "" && !strings.HasPrefix(id, r.prefix) {
+		return refuse(r.malformed, "Invalid id: \"%s\" (expecting \"%s...\")", id, r.prefix)
+	}
+	return refuse(r.notFound, r.sentence, id)
+}
+
+// unknownResource refuses an id that may be of any kind, as tags' may. What it should lead to shows in its beginning.
+func unknownResource(id string) *Error {
+	for _, r := range everyResource {
+		if strings.HasPrefix(id, r.prefix) {
+			return r.unknown(id)
+		}
 	}
 	return refuse(InvalidID, "The ID '%s' is not valid", id)
 }

@@ -38,26 +38,38 @@ type CreateSecurityGroupInput struct {
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html
 func groupKind() kind[SecurityGroup] {
 	return kind[SecurityGroup]{
-		id:   func(g SecurityGroup) string { return g.GroupID },
-		tags: func(g SecurityGroup) map[string]string { return g.Tags },
-		attributes: attributes[SecurityGroup]{
-			"group-id":                       one(func(g SecurityGroup) string { return g.GroupID }),
-			"group-name":                     one(func(g SecurityGroup) string { return g.GroupName }),
-			"description":                    one(func(g SecurityGroup) string { return g.Description }),
-			"vpc-id":                         one(func(g SecurityGroup) string { return g.VpcID }),
-			"owner-id":                       one(func(g SecurityGroup) string { return g.OwnerID }),
-			"ip-permission.cidr":             ofRules(false, Traffic.cidr),
-			"ip-permission.from-port":        ofRules(false, Traffic.from),
-			"ip-permission.to-port":          ofRules(false, Traffic.to),
-			"ip-permission.protocol":         ofRules(false, Traffic.protocol),
-			"ip-permission.group-id":         ofRules(false, Traffic.peerGroup),
-			"egress.ip-permission.cidr":      ofRules(true, Traffic.cidr),
-			"egress.ip-permission.from-port": ofRules(true, Traffic.from),
-			"egress.ip-permission.to-port":   ofRules(true, Traffic.to),
-			"egress.ip-permission.protocol":  ofRules(true, Traffic.protocol),
-			"egress.ip-permission.group-id":  ofRules(true, Traffic.peerGroup),
-		},
+		of:         aGroup,
+		id:         func(g SecurityGroup) string { return g.GroupID },
+		tags:       func(g SecurityGroup) map[string]string { return g.Tags },
+		attributes: groupAttributes(),
 	}
+}
+
+func groupAttributes() attributes[SecurityGroup] {
+	known := attributes[SecurityGroup]{
+		"group-id":    one(func(g SecurityGroup) string { return g.GroupID }),
+		"group-name":  one(func(g SecurityGroup) string { return g.GroupName }),
+		"description": one(func(g SecurityGroup) string { return g.Description }),
+		"vpc-id":      one(func(g SecurityGroup) string { return g.VpcID }),
+		"owner-id":    one(func(g SecurityGroup) string { return g.OwnerID }),
+	}
+	for prefix, egress := range map[string]bool{"ip-permission.": false, "egress.ip-permission.": true} {
+		known[prefix+"cidr"] = ofRules(egress, Traffic.cidr)
+		known[prefix+"ipv6-cidr"] = ofRules(egress, Traffic.cidr6)
+		known[prefix+"prefix-list-id"] = absent[SecurityGroup]
+		known[prefix+"from-port"] = ofRules(egress, Traffic.from)
+		known[prefix+"to-port"] = ofRules(egress, Traffic.to)
+		known[prefix+"protocol"] = ofRules(egress, Traffic.protocol)
+		known[prefix+"group-id"] = ofRules(egress, Traffic.peerGroup)
+		known[prefix+"group-name"] = absent[SecurityGroup] // of groups outside VPCs, which are no more
+		known[prefix+"user-id"] = func(g SecurityGroup) []string {
+			if len(ofRules(egress, Traffic.peerGroup)(g)) == 0 {
+				return nil
+			}
+			return []string{g.OwnerID}
+		}
+	}
+	return known
 }
 
 func ofRules(egress bool, get func(Traffic) string) func(SecurityGroup) []string {
@@ -99,7 +111,7 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, in CreateSecurityGrou
 	s.change.Lock()
 	defer s.change.Unlock()
 	if _, ok := s.vpcs.all[in.VpcID]; !ok {
-		return none, notFound(in.VpcID)
+		return none, aVPC.unknown(in.VpcID)
 	}
 	id, err := newID(in.GroupID, "sg-", s.groups)
 	if err != nil {
@@ -208,7 +220,7 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, id string) error {
 	defer s.change.Unlock()
 	g, ok := s.groups.all[id]
 	if !ok {
-		return notFound(id)
+		return aGroup.unknown(id)
 	}
 	if g.isDefault() {
 		return refuse(CannotDelete, "the specified group: \"%s\" name: \"default\" cannot be deleted by a user", id)

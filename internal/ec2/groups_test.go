@@ -131,7 +131,7 @@ func TestProtocolsReachTheKernel(t *testing.T) {
 		{"another number", rule("254", -1, -1), "253", other, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			must(t, b.SetSecurityGroupRules(t.Context(), server.Groups[0], []ec2.IPPermission{tt.rule}, nil))
+			must(t, b.SetSecurityGroupRules(t.Context(), server.Groups()[0], []ec2.IPPermission{tt.rule}, nil))
 			if got := caller.send(t, server, tt.protocol, tt.packet(), tt.arrives); got != tt.arrives {
 				t.Errorf("it arrived: %v", got)
 			}

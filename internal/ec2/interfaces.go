@@ -16,6 +16,7 @@ type NetworkInterface struct {
 	SubnetID           string
 	VpcID              string
 	AvailabilityZone   string
+	AvailabilityZoneID string
 	Description        string
 	OwnerID            string
 	RequesterID        string // empty: nobody but the account
@@ -47,6 +48,7 @@ type NetworkInterfaceAttachment struct {
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html
 func interfaceKind() kind[NetworkInterface] {
 	return kind[NetworkInterface]{
+		of:   anInterface,
 		id:   func(v NetworkInterface) string { return v.NetworkInterfaceID },
 		tags: func(v NetworkInterface) map[string]string { return v.Tags },
 		attributes: attributes[NetworkInterface]{
@@ -74,8 +76,18 @@ func interfaceKind() kind[NetworkInterface] {
 			"attachment.delete-on-termination": ofAttachment(func(a NetworkInterfaceAttachment) string { return strconv.FormatBool(a.DeleteOnTermination) }),
 			"attachment.status":                ofAttachment(func(NetworkInterfaceAttachment) string { return "attached" }),
 			"attachment.instance-id":           absent[NetworkInterface],
+			"attachment.attach-time":           absent[NetworkInterface],
+			"availability-zone-id":             one(func(v NetworkInterface) string { return v.AvailabilityZoneID }),
+			"operator.managed":                 same[NetworkInterface]("false"), // Lambda's were there before the notion
+			"operator.principal":               absent[NetworkInterface],
+			"ipv6-addresses.ipv6-address":      absent[NetworkInterface],
+			"addresses.association.owner-id":   absent[NetworkInterface],
 			"addresses.association.public-ip":  absent[NetworkInterface],
+			"association.allocation-id":        absent[NetworkInterface],
+			"association.association-id":       absent[NetworkInterface],
+			"association.ip-owner-id":          absent[NetworkInterface],
 			"association.public-ip":            absent[NetworkInterface],
+			"association.public-dns-name":      absent[NetworkInterface],
 		},
 	}
 }
@@ -98,9 +110,9 @@ func ofAttachment(get func(NetworkInterfaceAttachment) string) func(NetworkInter
 	}
 }
 
-// lambdaPrincipal is the session that Lambda makes interfaces in, as the requester of its interfaces shows it. Real ones
-// differ from account to account.
-const lambdaPrincipal = "AROALAMBDAENILAB00000:lambda"
+// lambdaRole is the id of the role that Lambda makes interfaces in, as the requester of its interfaces shows it; its session
+// is the account, as in https://github.com/hashicorp/terraform-provider-aws/issues/10329. Real ones differ from account to account.
+const lambdaRole = "AROALAMBDAENILAB00000"
 
 // DescribeNetworkInterfaces shows the interfaces of all VPCs: those of servers, Hyperplane ENIs, those of legacy
 // environments, and those that stand alone.
@@ -120,12 +132,16 @@ func (s *Service) DescribeNetworkInterfaces(q Query) (Page[NetworkInterface], er
 // showInterface describes an interface of the network. The caller holds mu or change.
 func (s *Service) showInterface(vpc string, i *netlab.Interface) NetworkInterface {
 	v := NetworkInterface{
-		NetworkInterfaceID: i.ID, SubnetID: i.Subnet.ID, VpcID: vpc, AvailabilityZone: i.Subnet.AZ, Description: i.Description,
+		NetworkInterfaceID: i.ID, SubnetID: i.Subnet.ID, VpcID: vpc, AvailabilityZone: i.Subnet.AZ, AvailabilityZoneID: s.zoneID(i.Subnet.AZ), Description: i.Description,
 		OwnerID: s.Account, Status: "available", MACAddress: i.MAC.String(), PrivateIPAddress: i.Address, SourceDestCheck: true,
 		PrivateDNSName: s.privateDNSName(i.Address),
 		InterfaceType:  i.Type, Tags: s.tags.all[i.ID], Declared: s.interfaces.all[i.ID].Declared,
 	}
-	for _, g := range i.Groups {
+	groups := i.Groups()
+	if rec, own := s.interfaces.all[i.ID]; own { // these may have been changed since it was made
+		v.Description, groups = rec.Description, rec.Groups
+	}
+	for _, g := range groups {
 		v.Groups = append(v.Groups, GroupIdentifier{g, s.groups.all[g].GroupName})
 	}
 	if a := i.Attachment; a.ID != "" {
@@ -135,7 +151,7 @@ func (s *Service) showInterface(vpc string, i *netlab.Interface) NetworkInterfac
 			AttachmentID: a.ID, InstanceOwnerID: cmp.Or(a.InstanceOwner, s.Account), DeviceIndex: a.DeviceIndex, DeleteOnTermination: own,
 		}
 		if !own {
-			v.RequesterID = lambdaPrincipal
+			v.RequesterID = lambdaRole + ":" + s.Account
 		}
 	}
 	return v

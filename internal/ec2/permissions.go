@@ -44,7 +44,7 @@ func protocolOf(s string) (string, bool) {
 func rulesOf(permissions []IPPermission, egress bool) (list []SecurityGroupRule, err error) {
 	add := func(t Traffic, description string) error {
 		if !isGroupText(description) {
-			return refuse(InvalidParameterValue, "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+			return badRuleDescription()
 		}
 		if slices.ContainsFunc(list, func(r SecurityGroupRule) bool { return r.Traffic == t }) {
 			return refuse(InvalidParameterValue, "The same permission must not appear multiple times")
@@ -162,6 +162,10 @@ func (g SecurityGroup) Permissions(egress bool) (list []IPPermission) {
 		}
 	}
 	return list
+}
+
+func badRuleDescription() error {
+	return refuse(InvalidParameterValue, "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
 }
 
 // hasPorts holds for the protocols whose permissions show ports, or ICMP's types and codes.

@@ -97,6 +97,29 @@ func TestWhatFailsLeavesNothing(t *testing.T) {
 	}
 }
 
+// A request that is repeated after a restart of the control plane, with the token that it had, makes nothing new.
+func TestTokensOutliveTheControlPlane(t *testing.T) {
+	b := newBed(t)
+	sub := b.subnet(t, b.vpc(t, "10.0.0.0/16"), "10.0.1.0/24")
+	in := ec2.CreateNetworkInterfaceInput{SubnetID: sub, ClientToken: "once", Tags: map[string]string{"a": "b"}}
+	made := get(b.CreateNetworkInterface(t.Context(), in))(t)
+	must(t, b.Network.Close())
+	c := b.Config
+	c.Network = netlab.NewLab()
+	t.Cleanup(func() { must(t, c.Network.Close()) })
+	again := ec2.New(c)
+	must(t, again.Restore(t.Context()))
+	if v := get(again.CreateNetworkInterface(t.Context(), in))(t); v.NetworkInterfaceID != made.NetworkInterfaceID {
+		t.Errorf("made %s, then %s", made.NetworkInterfaceID, v.NetworkInterfaceID)
+	}
+	in.Tags = nil
+	wantCode(t, only(again.CreateNetworkInterface(t.Context(), in)), ec2.IdempotentParameterMismatch)
+	must(t, again.DeleteNetworkInterface(made.NetworkInterfaceID))
+	if v := get(again.CreateNetworkInterface(t.Context(), in))(t); v.NetworkInterfaceID == made.NetworkInterfaceID {
+		t.Error("the interface is back")
+	}
+}
+
 // A client that goes away in the midst leaves no rule in the kernel that nobody knows of: what it asked for is done.
 func TestTheClientGoes(t *testing.T) {
 	b := newBed(t)

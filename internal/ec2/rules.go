@@ -36,6 +36,7 @@ type Traffic struct {
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroupRules.html
 func ruleKind() kind[SecurityGroupRule] {
 	return kind[SecurityGroupRule]{
+		of:   aRule,
 		id:   func(r SecurityGroupRule) string { return r.SecurityGroupRuleID },
 		tags: func(r SecurityGroupRule) map[string]string { return r.Tags },
 		attributes: attributes[SecurityGroupRule]{

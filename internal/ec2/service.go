@@ -81,22 +81,6 @@ func New(c Config) *Service {
 	}
 }
 
-// SubnetVPC tells which VPC a subnet is in.
-func (s *Service) SubnetVPC(subnet string) (vpc string, ok bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	found, ok := s.subnets.all[subnet]
-	return found.VpcID, ok
-}
-
-// GroupVPC tells which VPC a security group is in.
-func (s *Service) GroupVPC(group string) (vpc string, ok bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	found, ok := s.groups.all[group]
-	return found.VpcID, ok
-}
-
 // newID checks an id that was given, or makes one in AWS's form.
 func newID[T any](given, prefix string, taken *shelf[T]) (string, error) {
 	if given == "" {

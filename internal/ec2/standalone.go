@@ -2,7 +2,10 @@ package ec2
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -20,6 +23,9 @@ type standalone struct {
 	Groups      []string
 	Address     netip.Addr
 	Declared    bool `json:",omitempty"`
+
+	ClientToken string `json:",omitempty"` // of the request that made it, as is
+	Request     string `json:",omitempty"` // the sum of what it asked for
 }
 
 func (r standalone) spec() netlab.InterfaceSpec {
@@ -35,6 +41,13 @@ type CreateNetworkInterfaceInput struct {
 	NetworkInterfaceID string     // empty: a new one. To give it is the lab's own addition, as is
 	Declared           bool       // for what a topology declares
 	Tags               map[string]string
+	ClientToken        string // whoever asks again with the same token gets what the first request made; empty: none
+}
+
+// sum tells requests apart that have the same token.
+func (in CreateNetworkInterfaceInput) sum() (string, error) {
+	text, err := json.Marshal(in)
+	return fmt.Sprintf("%x", sha256.Sum256(text)), err
 }
 
 // CreateNetworkInterface reserves an address and makes the link in the VPC, which nothing is attached to.
@@ -43,17 +56,24 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, in CreateNetworkIn
 	if in.SubnetID == "" {
 		return none, missing("subnetId")
 	}
-	if len(in.Description) > 255 {
-		return none, refuse(InvalidParameterValue, "Invalid network interface description. Valid descriptions are strings less than 256 characters.")
+	if err := checkDescription(in.Description); err != nil {
+		return none, err
 	}
 	if err := checkTags(in.Tags); err != nil {
 		return none, err
 	}
+	sum, err := in.sum()
+	if err != nil {
+		return none, failed("Create the network interface", err)
+	}
 	s.change.Lock()
 	defer s.change.Unlock()
+	if i, err := s.madeBefore(in.ClientToken, sum); i != nil || err != nil {
+		return s.showOr(i, err)
+	}
 	sub, ok := s.subnets.all[in.SubnetID]
 	if !ok {
-		return none, notFound(in.SubnetID)
+		return none, aSubnet.unknown(in.SubnetID)
 	}
 	id, err := newID(in.NetworkInterfaceID, "eni-", s.interfaces)
 	if err != nil {
@@ -74,6 +94,9 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, in CreateNetworkIn
 		return none, failed("Create the network interface", errors.New("its VPC is not in the kernel"))
 	}
 	rec := standalone{ID: id, VpcID: sub.VpcID, SubnetID: sub.SubnetID, Description: in.Description, Groups: groups, Address: in.PrivateIPAddress, Declared: in.Declared}
+	if in.ClientToken != "" {
+		rec.ClientToken, rec.Request = in.ClientToken, sum
+	}
 	// Until it has a link, the interface is but a line in the network's books: that comes before the state, which is to
 	// know the address.
 	i, err := vpc.NewInterface(ctx, rec.spec())
@@ -91,6 +114,37 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, in CreateNetworkIn
 	}
 	s.Events.Publish(events.Event{Type: events.ENICreated, ENI: id, VPC: sub.VpcID, Subnet: sub.SubnetID, State: "available"})
 	return s.showInterface(sub.VpcID, i), nil
+}
+
+// madeBefore finds what a former request with the same token has made; nil if there was none, or what it made is gone. The
+// caller holds change.
+// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+func (s *Service) madeBefore(token, sum string) (*netlab.Interface, error) {
+	if token == "" {
+		return nil, nil
+	}
+	if len(token) > 64 {
+		return nil, refuse(InvalidParameterValue, "Value (%s) for parameter clientToken is invalid. It has up to 64 characters.", token)
+	}
+	for _, rec := range s.interfaces.all {
+		if rec.ClientToken != token {
+			continue
+		}
+		if rec.Request != sum {
+			return nil, refuse(IdempotentParameterMismatch, "The client token that you have provided is associated with a request that has different parameters.")
+		}
+		_, i := s.interfaceByID(rec.ID)
+		return i, nil
+	}
+	return nil, nil
+}
+
+func (s *Service) showOr(i *netlab.Interface, err error) (NetworkInterface, error) {
+	if err != nil {
+		return NetworkInterface{}, err
+	}
+	vpc, _ := s.interfaceByID(i.ID)
+	return s.showInterface(vpc, i), nil
 }
 
 // groupsFor checks the groups of a new interface. The caller holds change.
@@ -148,7 +202,7 @@ func (s *Service) DeleteNetworkInterface(id string) error {
 	defer s.change.Unlock()
 	vpc, i := s.interfaceByID(id)
 	if i == nil {
-		return notFound(id)
+		return anInterface.unknown(id)
 	}
 	if _, own := s.interfaces.all[id]; !own || i.Attachment.ID != "" {
 		return refuse(InvalidParameterValue, "Network interface '%s' is currently in use.", id)
@@ -180,4 +234,57 @@ func (s *Service) DetachNetworkInterface(attachment string) error {
 		return refuse(AuthFailure, "You do not have permission to access the specified resource.")
 	}
 	return refuse(OperationNotPermitted, "The network interface at device index %d cannot be detached.", i.Attachment.DeviceIndex)
+}
+
+// ModifyNetworkInterfaceAttributeInput changes what is not nil.
+type ModifyNetworkInterfaceAttributeInput struct {
+	NetworkInterfaceID string
+	Description        *string
+	Groups             []string // ids
+}
+
+// ModifyNetworkInterfaceAttribute changes an interface that a customer made. Lambda's are its own, and a server's are as its
+// topology declares.
+func (s *Service) ModifyNetworkInterfaceAttribute(ctx context.Context, in ModifyNetworkInterfaceAttributeInput) error {
+	if in.NetworkInterfaceID == "" {
+		return missing("networkInterfaceId")
+	}
+	s.change.Lock()
+	defer s.change.Unlock()
+	vpc, i := s.interfaceByID(in.NetworkInterfaceID)
+	if i == nil {
+		return anInterface.unknown(in.NetworkInterfaceID)
+	}
+	rec, own := s.interfaces.all[i.ID]
+	switch {
+	case !own && i.Attachment.InstanceOwner != "" && i.Attachment.InstanceOwner != s.Account:
+		return refuse(OperationNotPermitted, "You are not allowed to modify network interface '%s': it is Lambda's.", i.ID)
+	case !own:
+		return refuse(OperationNotPermitted, "You are not allowed to modify network interface '%s': it is a server's. Change the server in its topology.", i.ID)
+	}
+	if in.Description != nil {
+		if err := checkDescription(*in.Description); err != nil {
+			return err
+		}
+		rec.Description = *in.Description
+	}
+	if in.Groups == nil {
+		return s.record("Modify the network interface", put(s.interfaces, i.ID, rec))
+	}
+	groups, err := s.groupsFor(in.Groups, vpc)
+	if err != nil {
+		return err
+	}
+	rec.Groups = groups
+	if err := s.make([]edit{put(s.interfaces, i.ID, rec)}, func() error { return i.SetGroups(ctx, groups) }); err != nil {
+		return failed("Modify the network interface", err)
+	}
+	return nil
+}
+
+func checkDescription(text string) error {
+	if len(text) > 255 {
+		return refuse(InvalidParameterValue, "Invalid network interface description. Valid descriptions are strings less than 256 characters.")
+	}
+	return nil
 }

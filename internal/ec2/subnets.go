@@ -21,12 +21,20 @@ type Subnet struct {
 	AvailabilityZone string
 	Declared         bool `json:",omitempty"` // by a topology: the lab's own addition
 
+	// What is kept and shown without effect: nothing is launched in the lab.
+	MapPublicIPOnLaunch    bool   `json:",omitempty"`
+	PrivateDNSHostnameType string `json:",omitempty"` // "ip-name" or "resource-name"; empty means the former
+	ResourceNameDNSARecord bool   `json:",omitempty"`
+
 	AvailabilityZoneID      string            `json:"-"`
 	AvailableIPAddressCount int               `json:"-"` // of the real subnet
 	OwnerID                 string            `json:"-"`
 	SubnetARN               string            `json:"-"`
 	Tags                    map[string]string `json:"-"`
 }
+
+// HostnameType is what the names of instances would be made of.
+func (v Subnet) HostnameType() string { return cmp.Or(v.PrivateDNSHostnameType, "ip-name") }
 
 // CreateSubnetInput asks for a subnet.
 type CreateSubnetInput struct {
@@ -43,23 +51,36 @@ type CreateSubnetInput struct {
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html
 func subnetKind() kind[Subnet] {
 	return kind[Subnet]{
+		of:   aSubnet,
 		id:   func(v Subnet) string { return v.SubnetID },
 		tags: func(v Subnet) map[string]string { return v.Tags },
 		attributes: attributes[Subnet]{
-			"subnet-id":                  one(func(v Subnet) string { return v.SubnetID }),
-			"subnet-arn":                 one(func(v Subnet) string { return v.SubnetARN }),
-			"vpc-id":                     one(func(v Subnet) string { return v.VpcID }),
-			"cidr-block":                 one(func(v Subnet) string { return v.CidrBlock.String() }),
-			"cidr":                       one(func(v Subnet) string { return v.CidrBlock.String() }),
-			"cidrBlock":                  one(func(v Subnet) string { return v.CidrBlock.String() }),
-			"availability-zone":          one(func(v Subnet) string { return v.AvailabilityZone }),
-			"availabilityZone":           one(func(v Subnet) string { return v.AvailabilityZone }),
-			"availability-zone-id":       one(func(v Subnet) string { return v.AvailabilityZoneID }),
-			"available-ip-address-count": one(func(v Subnet) string { return strconv.Itoa(v.AvailableIPAddressCount) }),
-			"owner-id":                   one(func(v Subnet) string { return v.OwnerID }),
-			"state":                      same[Subnet]("available"),
-			"default-for-az":             same[Subnet]("false"),
-			"map-public-ip-on-launch":    same[Subnet]("false"),
+			"subnet-id":                       one(func(v Subnet) string { return v.SubnetID }),
+			"subnet-arn":                      one(func(v Subnet) string { return v.SubnetARN }),
+			"vpc-id":                          one(func(v Subnet) string { return v.VpcID }),
+			"cidr-block":                      one(func(v Subnet) string { return v.CidrBlock.String() }),
+			"cidr":                            one(func(v Subnet) string { return v.CidrBlock.String() }),
+			"cidrBlock":                       one(func(v Subnet) string { return v.CidrBlock.String() }),
+			"availability-zone":               one(func(v Subnet) string { return v.AvailabilityZone }),
+			"availabilityZone":                one(func(v Subnet) string { return v.AvailabilityZone }),
+			"availability-zone-id":            one(func(v Subnet) string { return v.AvailabilityZoneID }),
+			"available-ip-address-count":      one(func(v Subnet) string { return strconv.Itoa(v.AvailableIPAddressCount) }),
+			"owner-id":                        one(func(v Subnet) string { return v.OwnerID }),
+			"state":                           same[Subnet]("available"),
+			"default-for-az":                  same[Subnet]("false"),
+			"map-public-ip-on-launch":         flag(func(v Subnet) bool { return v.MapPublicIPOnLaunch }),
+			"enable-dns64":                    same[Subnet]("false"),
+			"ipv6-native":                     same[Subnet]("false"),
+			"map-customer-owned-ip-on-launch": same[Subnet]("false"),
+			"customer-owned-ipv4-pool":        absent[Subnet],
+			"enable-lni-at-device-index":      absent[Subnet],
+			"outpost-arn":                     absent[Subnet],
+			"ipv6-cidr-block-association.ipv6-cidr-block":                             absent[Subnet],
+			"ipv6-cidr-block-association.association-id":                              absent[Subnet],
+			"ipv6-cidr-block-association.state":                                       absent[Subnet],
+			"private-dns-name-options-on-launch.hostname-type":                        one(Subnet.HostnameType),
+			"private-dns-name-options-on-launch.enable-resource-name-dns-a-record":    flag(func(v Subnet) bool { return v.ResourceNameDNSARecord }),
+			"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": same[Subnet]("false"),
 		},
 	}
 }
@@ -85,7 +106,7 @@ func (s *Service) CreateSubnet(in CreateSubnetInput) (Subnet, error) {
 	defer s.change.Unlock()
 	vpc, ok := s.vpcs.all[in.VpcID]
 	if !ok {
-		return none, notFound(in.VpcID)
+		return none, aVPC.unknown(in.VpcID)
 	}
 	id, err := newID(in.SubnetID, "subnet-", s.subnets)
 	if err != nil {
@@ -156,13 +177,46 @@ func (s *Service) DescribeSubnets(q Query) (Page[Subnet], error) {
 	return describe(subnetKind(), all, q)
 }
 
+// ModifySubnetAttributeInput changes what is not nil.
+type ModifySubnetAttributeInput struct {
+	SubnetID               string
+	MapPublicIPOnLaunch    *bool
+	PrivateDNSHostnameType *string // "ip-name" or "resource-name"
+	ResourceNameDNSARecord *bool
+}
+
+// ModifySubnetAttribute changes a subnet's attributes, which the lab keeps and shows and does nothing about.
+func (s *Service) ModifySubnetAttribute(in ModifySubnetAttributeInput) error {
+	if in.SubnetID == "" {
+		return missing("subnetId")
+	}
+	s.change.Lock()
+	defer s.change.Unlock()
+	v, ok := s.subnets.all[in.SubnetID]
+	if !ok {
+		return aSubnet.unknown(in.SubnetID)
+	}
+	if in.MapPublicIPOnLaunch != nil {
+		v.MapPublicIPOnLaunch = *in.MapPublicIPOnLaunch
+	}
+	if in.PrivateDNSHostnameType != nil {
+		if v.PrivateDNSHostnameType = *in.PrivateDNSHostnameType; v.PrivateDNSHostnameType != "ip-name" && v.PrivateDNSHostnameType != "resource-name" {
+			return refuse(InvalidParameterValue, "Value (%s) for parameter privateDnsHostnameTypeOnLaunch is invalid. It is ip-name or resource-name.", v.PrivateDNSHostnameType)
+		}
+	}
+	if in.ResourceNameDNSARecord != nil {
+		v.ResourceNameDNSARecord = *in.ResourceNameDNSARecord
+	}
+	return s.record("Modify the subnet's attribute", put(s.subnets, v.SubnetID, v))
+}
+
 // DeleteSubnet ends a subnet once no interface is in it.
 func (s *Service) DeleteSubnet(id string) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	sub, ok := s.subnets.all[id]
 	if !ok {
-		return notFound(id)
+		return aSubnet.unknown(id)
 	}
 	err := s.remove([]edit{drop(s.subnets, id), drop(s.tags, id)}, func() error {
 		return s.onVPC(sub.VpcID, func(v *netlab.VPC) error { return v.RemoveSubnet(id) })

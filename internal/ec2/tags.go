@@ -69,7 +69,7 @@ func (s *Service) retag(resources []string, change func(map[string]string)) erro
 	}
 	for _, id := range resources {
 		if !existing[id] {
-			return notFound(id)
+			return unknownResource(id)
 		}
 		now := maps.Clone(s.tags.all[id])
 		if now == nil {
@@ -88,7 +88,7 @@ func (s *Service) retag(resources []string, change func(map[string]string)) erro
 func (s *Service) resourceIDs() map[string]bool {
 	ids := map[string]bool{}
 	for id := range s.vpcs.all {
-		ids[id] = true
+		ids[id], ids[ofVPC("rtb-", id)], ids[ofVPC("acl-", id)] = true, true, true
 	}
 	for id := range s.subnets.all {
 		ids[id] = true
@@ -136,6 +136,7 @@ func tagKind() kind[TagDescription] {
 // resourceTypes are the kinds of resources by the beginning of their ids.
 var resourceTypes = map[string]string{
 	"vpc": "vpc", "subnet": "subnet", "sg": "security-group", "sgr": "security-group-rule", "eni": "network-interface",
+	"rtb": "route-table", "acl": "network-acl",
 }
 
 // DescribeTags shows the tags of all resources; it takes filters alone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 
 	"enilab/internal/events"
 	"enilab/netlab"
@@ -29,20 +30,33 @@ type CreateVpcInput struct {
 	Tags      map[string]string
 }
 
-// vpcKind is how VPCs are asked for: their filters are those of
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html that mean something in the lab.
+// CidrAssociationID is the id of the VPC's only range as one of the VPC.
+func (v Vpc) CidrAssociationID() string {
+	return "vpc-cidr-assoc-" + strings.TrimPrefix(v.VpcID, "vpc-")
+}
+
+// vpcKind is how VPCs are asked for.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html
 func vpcKind() kind[Vpc] {
 	return kind[Vpc]{
+		of:   aVPC,
 		id:   func(v Vpc) string { return v.VpcID },
 		tags: func(v Vpc) map[string]string { return v.Tags },
 		attributes: attributes[Vpc]{
-			"vpc-id":                            one(func(v Vpc) string { return v.VpcID }),
-			"cidr":                              one(func(v Vpc) string { return v.CidrBlock.String() }),
-			"cidr-block-association.cidr-block": one(func(v Vpc) string { return v.CidrBlock.String() }),
-			"owner-id":                          one(func(v Vpc) string { return v.OwnerID }),
-			"state":                             same[Vpc]("available"),
-			"is-default":                        same[Vpc]("false"),
-			"isDefault":                         same[Vpc]("false"), // as EC2's older name
+			"vpc-id":                                one(func(v Vpc) string { return v.VpcID }),
+			"cidr":                                  one(func(v Vpc) string { return v.CidrBlock.String() }),
+			"cidr-block-association.cidr-block":     one(func(v Vpc) string { return v.CidrBlock.String() }),
+			"owner-id":                              one(func(v Vpc) string { return v.OwnerID }),
+			"state":                                 same[Vpc]("available"),
+			"dhcp-options-id":                       same[Vpc]("default"),
+			"cidr-block-association.association-id": one(Vpc.CidrAssociationID),
+			"cidr-block-association.state":          same[Vpc]("associated"),
+			"ipv6-cidr-block-association.ipv6-cidr-block": absent[Vpc],
+			"ipv6-cidr-block-association.ipv6-pool":       absent[Vpc],
+			"ipv6-cidr-block-association.association-id":  absent[Vpc],
+			"ipv6-cidr-block-association.state":           absent[Vpc],
+			"is-default":                                  same[Vpc]("false"),
+			"isDefault":                                   same[Vpc]("false"), // as EC2's older name
 		},
 	}
 }
@@ -112,9 +126,9 @@ func (s *Service) DeleteVpc(id string) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	if _, ok := s.vpcs.all[id]; !ok {
-		return notFound(id)
+		return aVPC.unknown(id)
 	}
-	edits := []edit{drop(s.vpcs, id), drop(s.tags, id)}
+	edits := []edit{drop(s.vpcs, id), drop(s.tags, id), drop(s.tags, ofVPC("rtb-", id)), drop(s.tags, ofVPC("acl-", id))}
 	inside := false // interfaces are in subnets
 	for _, sub := range s.subnets.all {
 		inside = inside || sub.VpcID == id
@@ -149,7 +163,7 @@ func (s *Service) ModifyVpcAttribute(in ModifyVpcAttributeInput) error {
 	defer s.change.Unlock()
 	v, ok := s.vpcs.all[in.VpcID]
 	if !ok {
-		return notFound(in.VpcID)
+		return aVPC.unknown(in.VpcID)
 	}
 	if in.EnableDNSSupport != nil {
 		v.EnableDNSSupport = *in.EnableDNSSupport
@@ -166,7 +180,7 @@ func (s *Service) DescribeVpcAttribute(id string) (Vpc, error) {
 	defer s.mu.RUnlock()
 	v, ok := s.vpcs.all[id]
 	if !ok {
-		return Vpc{}, notFound(id)
+		return Vpc{}, aVPC.unknown(id)
 	}
 	return s.showVpc(v), nil
 }

@@ -20,13 +20,17 @@ func zoneKind() kind[AvailabilityZone] {
 	return kind[AvailabilityZone]{
 		id: func(z AvailabilityZone) string { return z.ZoneName },
 		attributes: attributes[AvailabilityZone]{
-			"zone-name":     one(func(z AvailabilityZone) string { return z.ZoneName }),
-			"zone-id":       one(func(z AvailabilityZone) string { return z.ZoneID }),
-			"region-name":   one(func(z AvailabilityZone) string { return z.RegionName }),
-			"group-name":    one(func(z AvailabilityZone) string { return z.RegionName }),
-			"state":         same[AvailabilityZone]("available"),
-			"zone-type":     same[AvailabilityZone]("availability-zone"),
-			"opt-in-status": same[AvailabilityZone]("opt-in-not-required"),
+			"zone-name":        one(func(z AvailabilityZone) string { return z.ZoneName }),
+			"zone-id":          one(func(z AvailabilityZone) string { return z.ZoneID }),
+			"region-name":      one(func(z AvailabilityZone) string { return z.RegionName }),
+			"group-name":       one(func(z AvailabilityZone) string { return z.RegionName }),
+			"state":            same[AvailabilityZone]("available"),
+			"zone-type":        same[AvailabilityZone]("availability-zone"),
+			"opt-in-status":    same[AvailabilityZone]("opt-in-not-required"),
+			"message":          absent[AvailabilityZone],
+			"parent-zone-id":   absent[AvailabilityZone],
+			"parent-zone-name": absent[AvailabilityZone],
+			"group-long-name":  absent[AvailabilityZone],
 		},
 	}
 }

@@ -54,15 +54,55 @@ type DescribeAvailabilityZonesResult struct {
 	AvailabilityZones []AvailabilityZone `xml:"availabilityZoneInfo>item"`
 }
 
+// DescribeDhcpOptionsResult is what DescribeDhcpOptions answers.
+type DescribeDhcpOptionsResult struct {
+	DhcpOptions []DhcpOptions `xml:"dhcpOptionsSet>item"`
+	NextToken   *string       `xml:"nextToken"`
+}
+
+// DescribeManagedPrefixListsResult is what DescribeManagedPrefixLists answers.
+type DescribeManagedPrefixListsResult struct {
+	NextToken   *string             `xml:"nextToken"`
+	PrefixLists []ManagedPrefixList `xml:"prefixListSet>item"`
+}
+
+// DescribeNetworkAclsResult is what DescribeNetworkAcls answers.
+type DescribeNetworkAclsResult struct {
+	NetworkAcls []NetworkAcl `xml:"networkAclSet>item"`
+	NextToken   *string      `xml:"nextToken"`
+}
+
+// DescribeNetworkInterfaceAttributeResult: Contains the output of DescribeNetworkInterfaceAttribute.
+type DescribeNetworkInterfaceAttributeResult struct {
+	AssociatePublicIpAddress *bool                       `xml:"associatePublicIpAddress"`
+	Attachment               *NetworkInterfaceAttachment `xml:"attachment"`
+	Description              *AttributeValue             `xml:"description"`
+	Groups                   []GroupIdentifier           `xml:"groupSet>item"`
+	NetworkInterfaceId       *string                     `xml:"networkInterfaceId"`
+	SourceDestCheck          *AttributeBooleanValue      `xml:"sourceDestCheck"`
+}
+
 // DescribeNetworkInterfacesResult is what DescribeNetworkInterfaces answers.
 type DescribeNetworkInterfacesResult struct {
 	NetworkInterfaces []NetworkInterface `xml:"networkInterfaceSet>item"`
 	NextToken         *string            `xml:"nextToken"`
 }
 
+// DescribePrefixListsResult is what DescribePrefixLists answers.
+type DescribePrefixListsResult struct {
+	NextToken   *string      `xml:"nextToken"`
+	PrefixLists []PrefixList `xml:"prefixListSet>item"`
+}
+
 // DescribeRegionsResult is what DescribeRegions answers.
 type DescribeRegionsResult struct {
 	Regions []Region `xml:"regionInfo>item"`
+}
+
+// DescribeRouteTablesResult: Contains the output of DescribeRouteTables.
+type DescribeRouteTablesResult struct {
+	NextToken   *string      `xml:"nextToken"`
+	RouteTables []RouteTable `xml:"routeTableSet>item"`
 }
 
 // DescribeSecurityGroupRulesResult is what DescribeSecurityGroupRules answers.
@@ -103,6 +143,11 @@ type DescribeVpcsResult struct {
 	Vpcs      []Vpc   `xml:"vpcSet>item"`
 }
 
+// ModifySecurityGroupRulesResult is what ModifySecurityGroupRules answers.
+type ModifySecurityGroupRulesResult struct {
+	Return *bool `xml:"return"`
+}
+
 // RevokeSecurityGroupEgressResult is what RevokeSecurityGroupEgress answers.
 type RevokeSecurityGroupEgressResult struct {
 	Return                    *bool                      `xml:"return"`
@@ -115,4 +160,14 @@ type RevokeSecurityGroupIngressResult struct {
 	Return                    *bool                      `xml:"return"`
 	RevokedSecurityGroupRules []RevokedSecurityGroupRule `xml:"revokedSecurityGroupRuleSet>item"`
 	UnknownIpPermissions      []IpPermission             `xml:"unknownIpPermissionSet>item"`
+}
+
+// UpdateSecurityGroupRuleDescriptionsEgressResult is what UpdateSecurityGroupRuleDescriptionsEgress answers.
+type UpdateSecurityGroupRuleDescriptionsEgressResult struct {
+	Return *bool `xml:"return"`
+}
+
+// UpdateSecurityGroupRuleDescriptionsIngressResult is what UpdateSecurityGroupRuleDescriptionsIngress answers.
+type UpdateSecurityGroupRuleDescriptionsIngressResult struct {
+	Return *bool `xml:"return"`
 }

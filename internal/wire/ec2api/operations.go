@@ -27,6 +27,8 @@ var (
 	DescribeSubnets = wire.Operation[DescribeSubnetsRequest, DescribeSubnetsResult]{Spec: wire.Spec{Service: Service, Name: "DescribeSubnets"}}
 	// DeleteSubnet: Deletes the specified subnet.
 	DeleteSubnet = wire.Operation[DeleteSubnetRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeleteSubnet"}}
+	// ModifySubnetAttribute: Modifies a subnet attribute.
+	ModifySubnetAttribute = wire.Operation[ModifySubnetAttributeRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "ModifySubnetAttribute"}}
 	// CreateSecurityGroup: Creates a security group.
 	CreateSecurityGroup = wire.Operation[CreateSecurityGroupRequest, CreateSecurityGroupResult]{Spec: wire.Spec{Service: Service, Name: "CreateSecurityGroup"}}
 	// DescribeSecurityGroups: Describes the specified security groups or all of your security groups.
@@ -43,6 +45,12 @@ var (
 	RevokeSecurityGroupIngress = wire.Operation[RevokeSecurityGroupIngressRequest, RevokeSecurityGroupIngressResult]{Spec: wire.Spec{Service: Service, Name: "RevokeSecurityGroupIngress"}}
 	// RevokeSecurityGroupEgress: Removes the specified outbound (egress) rules from the specified security group.
 	RevokeSecurityGroupEgress = wire.Operation[RevokeSecurityGroupEgressRequest, RevokeSecurityGroupEgressResult]{Spec: wire.Spec{Service: Service, Name: "RevokeSecurityGroupEgress"}}
+	// ModifySecurityGroupRules: Modifies the rules of a security group.
+	ModifySecurityGroupRules = wire.Operation[ModifySecurityGroupRulesRequest, ModifySecurityGroupRulesResult]{Spec: wire.Spec{Service: Service, Name: "ModifySecurityGroupRules"}}
+	// UpdateSecurityGroupRuleDescriptionsIngress: Updates the description of an ingress (inbound) security group rule.
+	UpdateSecurityGroupRuleDescriptionsIngress = wire.Operation[UpdateSecurityGroupRuleDescriptionsIngressRequest, UpdateSecurityGroupRuleDescriptionsIngressResult]{Spec: wire.Spec{Service: Service, Name: "UpdateSecurityGroupRuleDescriptionsIngress"}}
+	// UpdateSecurityGroupRuleDescriptionsEgress: Updates the description of an egress (outbound) security group rule.
+	UpdateSecurityGroupRuleDescriptionsEgress = wire.Operation[UpdateSecurityGroupRuleDescriptionsEgressRequest, UpdateSecurityGroupRuleDescriptionsEgressResult]{Spec: wire.Spec{Service: Service, Name: "UpdateSecurityGroupRuleDescriptionsEgress"}}
 	// CreateNetworkInterface: Creates a network interface in the specified subnet.
 	CreateNetworkInterface = wire.Operation[CreateNetworkInterfaceRequest, CreateNetworkInterfaceResult]{Spec: wire.Spec{Service: Service, Name: "CreateNetworkInterface"}}
 	// DescribeNetworkInterfaces: Describes the specified network interfaces or all your network interfaces.
@@ -51,6 +59,21 @@ var (
 	DeleteNetworkInterface = wire.Operation[DeleteNetworkInterfaceRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeleteNetworkInterface"}}
 	// DetachNetworkInterface: Detaches a network interface from an instance.
 	DetachNetworkInterface = wire.Operation[DetachNetworkInterfaceRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DetachNetworkInterface"}}
+	// ModifyNetworkInterfaceAttribute: Modifies the specified network interface attribute.
+	ModifyNetworkInterfaceAttribute = wire.Operation[ModifyNetworkInterfaceAttributeRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "ModifyNetworkInterfaceAttribute"}}
+	// DescribeNetworkInterfaceAttribute: Describes a network interface attribute.
+	DescribeNetworkInterfaceAttribute = wire.Operation[DescribeNetworkInterfaceAttributeRequest, DescribeNetworkInterfaceAttributeResult]{Spec: wire.Spec{Service: Service, Name: "DescribeNetworkInterfaceAttribute"}}
+	// DescribeRouteTables: Describes your route tables.
+	DescribeRouteTables = wire.Operation[DescribeRouteTablesRequest, DescribeRouteTablesResult]{Spec: wire.Spec{Service: Service, Name: "DescribeRouteTables"}}
+	// DescribeNetworkAcls: Describes your network ACLs.
+	DescribeNetworkAcls = wire.Operation[DescribeNetworkAclsRequest, DescribeNetworkAclsResult]{Spec: wire.Spec{Service: Service, Name: "DescribeNetworkAcls"}}
+	// DescribeDhcpOptions: Describes your DHCP option sets.
+	DescribeDhcpOptions = wire.Operation[DescribeDhcpOptionsRequest, DescribeDhcpOptionsResult]{Spec: wire.Spec{Service: Service, Name: "DescribeDhcpOptions"}}
+	// DescribePrefixLists: Describes available Amazon Web Services services in a prefix list format, which includes the
+	// prefix list name and prefix list ID of the service and the IP address range for the service.
+	DescribePrefixLists = wire.Operation[DescribePrefixListsRequest, DescribePrefixListsResult]{Spec: wire.Spec{Service: Service, Name: "DescribePrefixLists"}}
+	// DescribeManagedPrefixLists: Describes your managed prefix lists and any Amazon Web Services-managed prefix lists.
+	DescribeManagedPrefixLists = wire.Operation[DescribeManagedPrefixListsRequest, DescribeManagedPrefixListsResult]{Spec: wire.Spec{Service: Service, Name: "DescribeManagedPrefixLists"}}
 	// CreateTags: Adds or overwrites only the specified tags for the specified Amazon EC2 resource or resources.
 	CreateTags = wire.Operation[CreateTagsRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "CreateTags"}}
 	// DeleteTags: Deletes the specified set of tags from the specified set of resources.
@@ -77,6 +100,7 @@ func Operations() []wire.Spec {
 		CreateSubnet.Spec,
 		DescribeSubnets.Spec,
 		DeleteSubnet.Spec,
+		ModifySubnetAttribute.Spec,
 		CreateSecurityGroup.Spec,
 		DescribeSecurityGroups.Spec,
 		DeleteSecurityGroup.Spec,
@@ -85,10 +109,20 @@ func Operations() []wire.Spec {
 		AuthorizeSecurityGroupEgress.Spec,
 		RevokeSecurityGroupIngress.Spec,
 		RevokeSecurityGroupEgress.Spec,
+		ModifySecurityGroupRules.Spec,
+		UpdateSecurityGroupRuleDescriptionsIngress.Spec,
+		UpdateSecurityGroupRuleDescriptionsEgress.Spec,
 		CreateNetworkInterface.Spec,
 		DescribeNetworkInterfaces.Spec,
 		DeleteNetworkInterface.Spec,
 		DetachNetworkInterface.Spec,
+		ModifyNetworkInterfaceAttribute.Spec,
+		DescribeNetworkInterfaceAttribute.Spec,
+		DescribeRouteTables.Spec,
+		DescribeNetworkAcls.Spec,
+		DescribeDhcpOptions.Spec,
+		DescribePrefixLists.Spec,
+		DescribeManagedPrefixLists.Spec,
 		CreateTags.Spec,
 		DeleteTags.Spec,
 		DescribeTags.Spec,

@@ -152,6 +152,40 @@ type DescribeAvailabilityZonesRequest struct {
 	ZoneNames            []string `query:"ZoneName"`
 }
 
+// DescribeDhcpOptionsRequest is what DescribeDhcpOptions takes.
+type DescribeDhcpOptionsRequest struct {
+	DhcpOptionsIds []string `query:"DhcpOptionsId"`
+	DryRun         *bool    `query:"DryRun"`
+	Filters        []Filter `query:"Filter"`
+	MaxResults     *int32   `query:"MaxResults" range:"5,1000"`
+	NextToken      *string  `query:"NextToken"`
+}
+
+// DescribeManagedPrefixListsRequest is what DescribeManagedPrefixLists takes.
+type DescribeManagedPrefixListsRequest struct {
+	DryRun        *bool    `query:"DryRun"`
+	Filters       []Filter `query:"Filter"`
+	MaxResults    *int32   `query:"MaxResults" range:"1,100"`
+	NextToken     *string  `query:"NextToken"`
+	PrefixListIds []string `query:"PrefixListId"`
+}
+
+// DescribeNetworkAclsRequest is what DescribeNetworkAcls takes.
+type DescribeNetworkAclsRequest struct {
+	DryRun        *bool    `query:"DryRun"`
+	Filters       []Filter `query:"Filter"`
+	MaxResults    *int32   `query:"MaxResults" range:"5,1000"`
+	NetworkAclIds []string `query:"NetworkAclId"`
+	NextToken     *string  `query:"NextToken"`
+}
+
+// DescribeNetworkInterfaceAttributeRequest is what DescribeNetworkInterfaceAttribute takes.
+type DescribeNetworkInterfaceAttributeRequest struct {
+	Attribute          *string `query:"Attribute" enum:"description,groupSet,sourceDestCheck,attachment,associatePublicIpAddress"`
+	DryRun             *bool   `query:"DryRun"`
+	NetworkInterfaceId *string `query:"NetworkInterfaceId" required:"true"`
+}
+
 // DescribeNetworkInterfacesRequest is what DescribeNetworkInterfaces takes.
 type DescribeNetworkInterfacesRequest struct {
 	DryRun                  *bool    `query:"DryRun"`
@@ -162,12 +196,30 @@ type DescribeNetworkInterfacesRequest struct {
 	NextToken               *string  `query:"NextToken"`
 }
 
+// DescribePrefixListsRequest is what DescribePrefixLists takes.
+type DescribePrefixListsRequest struct {
+	DryRun        *bool    `query:"DryRun"`
+	Filters       []Filter `query:"Filter"`
+	MaxResults    *int32   `query:"MaxResults"`
+	NextToken     *string  `query:"NextToken"`
+	PrefixListIds []string `query:"PrefixListId"`
+}
+
 // DescribeRegionsRequest is what DescribeRegions takes.
 type DescribeRegionsRequest struct {
 	AllRegions  *bool    `query:"AllRegions"`
 	DryRun      *bool    `query:"DryRun"`
 	Filters     []Filter `query:"Filter"`
 	RegionNames []string `query:"RegionName"`
+}
+
+// DescribeRouteTablesRequest is what DescribeRouteTables takes.
+type DescribeRouteTablesRequest struct {
+	DryRun        *bool    `query:"DryRun"`
+	Filters       []Filter `query:"Filter"`
+	MaxResults    *int32   `query:"MaxResults" range:"5,100"`
+	NextToken     *string  `query:"NextToken"`
+	RouteTableIds []string `query:"RouteTableId"`
 }
 
 // DescribeSecurityGroupRulesRequest is what DescribeSecurityGroupRules takes.
@@ -229,6 +281,43 @@ type DetachNetworkInterfaceRequest struct {
 	Force        *bool   `query:"Force"`
 }
 
+// ModifyNetworkInterfaceAttributeRequest is what ModifyNetworkInterfaceAttribute takes.
+type ModifyNetworkInterfaceAttributeRequest struct {
+	AssociatePublicIpAddress        *bool                                   `query:"AssociatePublicIpAddress"`
+	AssociatedSubnetIds             []string                                `query:"AssociatedSubnetId"`
+	Attachment                      *NetworkInterfaceAttachmentChanges      `query:"Attachment"`
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest `query:"ConnectionTrackingSpecification"`
+	Description                     *AttributeValue                         `query:"Description"`
+	DryRun                          *bool                                   `query:"DryRun"`
+	EnaSrdSpecification             *EnaSrdSpecification                    `query:"EnaSrdSpecification"`
+	EnablePrimaryIpv6               *bool                                   `query:"EnablePrimaryIpv6"`
+	Groups                          []string                                `query:"SecurityGroupId"`
+	NetworkInterfaceId              *string                                 `query:"NetworkInterfaceId" required:"true"`
+	SourceDestCheck                 *AttributeBooleanValue                  `query:"SourceDestCheck"`
+}
+
+// ModifySecurityGroupRulesRequest is what ModifySecurityGroupRules takes.
+type ModifySecurityGroupRulesRequest struct {
+	DryRun             *bool                     `query:"DryRun"`
+	GroupId            *string                   `query:"GroupId" required:"true"`
+	SecurityGroupRules []SecurityGroupRuleUpdate `query:"SecurityGroupRule" required:"true"`
+}
+
+// ModifySubnetAttributeRequest is what ModifySubnetAttribute takes.
+type ModifySubnetAttributeRequest struct {
+	AssignIpv6AddressOnCreation             *AttributeBooleanValue `query:"AssignIpv6AddressOnCreation"`
+	CustomerOwnedIpv4Pool                   *string                `query:"CustomerOwnedIpv4Pool"`
+	DisableLniAtDeviceIndex                 *AttributeBooleanValue `query:"DisableLniAtDeviceIndex"`
+	EnableDns64                             *AttributeBooleanValue `query:"EnableDns64"`
+	EnableLniAtDeviceIndex                  *int32                 `query:"EnableLniAtDeviceIndex"`
+	EnableResourceNameDnsAAAARecordOnLaunch *AttributeBooleanValue `query:"EnableResourceNameDnsAAAARecordOnLaunch"`
+	EnableResourceNameDnsARecordOnLaunch    *AttributeBooleanValue `query:"EnableResourceNameDnsARecordOnLaunch"`
+	MapCustomerOwnedIpOnLaunch              *AttributeBooleanValue `query:"MapCustomerOwnedIpOnLaunch"`
+	MapPublicIpOnLaunch                     *AttributeBooleanValue `query:"MapPublicIpOnLaunch"`
+	PrivateDnsHostnameTypeOnLaunch          *string                `query:"PrivateDnsHostnameTypeOnLaunch" enum:"ip-name,resource-name"`
+	SubnetId                                *string                `query:"SubnetId" required:"true"`
+}
+
 // ModifyVpcAttributeRequest is what ModifyVpcAttribute takes.
 type ModifyVpcAttributeRequest struct {
 	EnableDnsHostnames               *AttributeBooleanValue `query:"EnableDnsHostnames"`
@@ -264,4 +353,22 @@ type RevokeSecurityGroupIngressRequest struct {
 	SourceSecurityGroupName    *string        `query:"SourceSecurityGroupName"`
 	SourceSecurityGroupOwnerId *string        `query:"SourceSecurityGroupOwnerId"`
 	ToPort                     *int32         `query:"ToPort"`
+}
+
+// UpdateSecurityGroupRuleDescriptionsEgressRequest is what UpdateSecurityGroupRuleDescriptionsEgress takes.
+type UpdateSecurityGroupRuleDescriptionsEgressRequest struct {
+	DryRun                        *bool                          `query:"DryRun"`
+	GroupId                       *string                        `query:"GroupId"`
+	GroupName                     *string                        `query:"GroupName"`
+	IpPermissions                 []IpPermission                 `query:"IpPermissions"`
+	SecurityGroupRuleDescriptions []SecurityGroupRuleDescription `query:"SecurityGroupRuleDescription"`
+}
+
+// UpdateSecurityGroupRuleDescriptionsIngressRequest is what UpdateSecurityGroupRuleDescriptionsIngress takes.
+type UpdateSecurityGroupRuleDescriptionsIngressRequest struct {
+	DryRun                        *bool                          `query:"DryRun"`
+	GroupId                       *string                        `query:"GroupId"`
+	GroupName                     *string                        `query:"GroupName"`
+	IpPermissions                 []IpPermission                 `query:"IpPermissions"`
+	SecurityGroupRuleDescriptions []SecurityGroupRuleDescription `query:"SecurityGroupRuleDescription"`
 }

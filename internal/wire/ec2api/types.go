@@ -33,6 +33,11 @@ type AttributeBooleanValue struct {
 	Value *bool `query:"Value" xml:"value"`
 }
 
+// AttributeValue: Describes a value for a resource attribute that is a String.
+type AttributeValue struct {
+	Value *string `query:"Value" xml:"value"`
+}
+
 // AvailabilityZone: Describes Availability Zones, Local Zones, and Wavelength Zones.
 type AvailabilityZone struct {
 	Geography          []AvailabilityZoneGeography    `xml:"geographySet>item"`
@@ -87,6 +92,32 @@ type ConnectionTrackingSpecificationRequest struct {
 	UdpTimeout            *int32 `query:"UdpTimeout"`
 }
 
+// DhcpConfiguration: Describes a DHCP configuration option.
+type DhcpConfiguration struct {
+	Key    *string          `xml:"key"`
+	Values []AttributeValue `xml:"valueSet>item"`
+}
+
+// DhcpOptions: The set of DHCP options.
+type DhcpOptions struct {
+	DhcpConfigurations []DhcpConfiguration `xml:"dhcpConfigurationSet>item"`
+	DhcpOptionsId      *string             `xml:"dhcpOptionsId"`
+	OwnerId            *string             `xml:"ownerId"`
+	Tags               []Tag               `xml:"tagSet>item"`
+}
+
+// EnaSrdSpecification: ENA Express uses Amazon Web Services Scalable Reliable Datagram (SRD) technology to increase the
+// maximum bandwidth used per stream and minimize tail latency of network traffic between EC2 instances.
+type EnaSrdSpecification struct {
+	EnaSrdEnabled          *bool                   `query:"EnaSrdEnabled"`
+	EnaSrdUdpSpecification *EnaSrdUdpSpecification `query:"EnaSrdUdpSpecification"`
+}
+
+// EnaSrdUdpSpecification: ENA Express is compatible with both TCP and UDP transport protocols.
+type EnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool `query:"EnaSrdUdpEnabled"`
+}
+
 // Filter: A filter name and value pair that is used to return a more specific list of results from a describe
 // operation.
 type Filter struct {
@@ -98,6 +129,12 @@ type Filter struct {
 type GroupIdentifier struct {
 	GroupId   *string `xml:"groupId"`
 	GroupName *string `xml:"groupName"`
+}
+
+// IcmpTypeCode: Describes the ICMP type and code.
+type IcmpTypeCode struct {
+	Code *int32 `xml:"code"`
+	Type *int32 `xml:"type"`
 }
 
 // InstanceIpv6Address: Describes an IPv6 address.
@@ -147,6 +184,52 @@ type Ipv6PrefixSpecificationRequest struct {
 type Ipv6Range struct {
 	CidrIpv6    *string `query:"CidrIpv6" xml:"cidrIpv6"`
 	Description *string `query:"Description" xml:"description"`
+}
+
+// ManagedPrefixList: Describes a managed prefix list.
+type ManagedPrefixList struct {
+	AddressFamily                     *string `xml:"addressFamily"`
+	IpamPrefixListResolverSyncEnabled *bool   `xml:"ipamPrefixListResolverSyncEnabled"`
+	IpamPrefixListResolverTargetId    *string `xml:"ipamPrefixListResolverTargetId"`
+	MaxEntries                        *int32  `xml:"maxEntries"`
+	OwnerId                           *string `xml:"ownerId"`
+	PrefixListArn                     *string `xml:"prefixListArn"`
+	PrefixListId                      *string `xml:"prefixListId"`
+	PrefixListName                    *string `xml:"prefixListName"`
+	State                             *string `xml:"state"`
+	StateMessage                      *string `xml:"stateMessage"`
+	Tags                              []Tag   `xml:"tagSet>item"`
+	Version                           *int64  `xml:"version"`
+}
+
+// NetworkAcl: Describes a network ACL.
+type NetworkAcl struct {
+	Associations []NetworkAclAssociation `xml:"associationSet>item"`
+	Entries      []NetworkAclEntry       `xml:"entrySet>item"`
+	IsDefault    *bool                   `xml:"default"`
+	NetworkAclId *string                 `xml:"networkAclId"`
+	OwnerId      *string                 `xml:"ownerId"`
+	Tags         []Tag                   `xml:"tagSet>item"`
+	VpcId        *string                 `xml:"vpcId"`
+}
+
+// NetworkAclAssociation: Describes an association between a network ACL and a subnet.
+type NetworkAclAssociation struct {
+	NetworkAclAssociationId *string `xml:"networkAclAssociationId"`
+	NetworkAclId            *string `xml:"networkAclId"`
+	SubnetId                *string `xml:"subnetId"`
+}
+
+// NetworkAclEntry: Describes an entry in a network ACL.
+type NetworkAclEntry struct {
+	CidrBlock     *string       `xml:"cidrBlock"`
+	Egress        *bool         `xml:"egress"`
+	IcmpTypeCode  *IcmpTypeCode `xml:"icmpTypeCode"`
+	Ipv6CidrBlock *string       `xml:"ipv6CidrBlock"`
+	PortRange     *PortRange    `xml:"portRange"`
+	Protocol      *string       `xml:"protocol"`
+	RuleAction    *string       `xml:"ruleAction"`
+	RuleNumber    *int32        `xml:"ruleNumber"`
 }
 
 // NetworkInterface: Describes a network interface.
@@ -211,6 +294,14 @@ type NetworkInterfaceAttachment struct {
 	Status              *string                        `xml:"status"`
 }
 
+// NetworkInterfaceAttachmentChanges: Describes an attachment change.
+type NetworkInterfaceAttachmentChanges struct {
+	AttachmentId         *string `query:"AttachmentId"`
+	DefaultEnaQueueCount *bool   `query:"DefaultEnaQueueCount"`
+	DeleteOnTermination  *bool   `query:"DeleteOnTermination"`
+	EnaQueueCount        *int32  `query:"EnaQueueCount"`
+}
+
 // NetworkInterfaceIpv6Address: Describes an IPv6 address associated with a network interface.
 type NetworkInterfaceIpv6Address struct {
 	Ipv6Address       *string `xml:"ipv6Address"`
@@ -239,6 +330,19 @@ type OperatorResponse struct {
 	Principal       *string `xml:"principal"`
 }
 
+// PortRange: Describes a range of ports.
+type PortRange struct {
+	From *int32 `xml:"from"`
+	To   *int32 `xml:"to"`
+}
+
+// PrefixList: Describes prefixes for Amazon Web Services services.
+type PrefixList struct {
+	Cidrs          []string `xml:"cidrSet>item"`
+	PrefixListId   *string  `xml:"prefixListId"`
+	PrefixListName *string  `xml:"prefixListName"`
+}
+
 // PrefixListId: Describes a prefix list ID.
 type PrefixListId struct {
 	Description  *string `query:"Description" xml:"description"`
@@ -256,6 +360,11 @@ type PrivateDnsNameOptionsOnLaunch struct {
 type PrivateIpAddressSpecification struct {
 	Primary          *bool   `query:"Primary"`
 	PrivateIpAddress *string `query:"PrivateIpAddress"`
+}
+
+// PropagatingVgw: Describes a virtual private gateway propagating route.
+type PropagatingVgw struct {
+	GatewayId *string `xml:"gatewayId"`
 }
 
 // PublicIpDnsNameOptions: Public hostname type options.
@@ -303,6 +412,56 @@ type RevokedSecurityGroupRule struct {
 	ToPort              *int32  `xml:"toPort"`
 }
 
+// Route: Describes a route in a route table.
+type Route struct {
+	CarrierGatewayId            *string `xml:"carrierGatewayId"`
+	CoreNetworkArn              *string `xml:"coreNetworkArn"`
+	DestinationCidrBlock        *string `xml:"destinationCidrBlock"`
+	DestinationIpv6CidrBlock    *string `xml:"destinationIpv6CidrBlock"`
+	DestinationPrefixListId     *string `xml:"destinationPrefixListId"`
+	EgressOnlyInternetGatewayId *string `xml:"egressOnlyInternetGatewayId"`
+	GatewayId                   *string `xml:"gatewayId"`
+	InstanceId                  *string `xml:"instanceId"`
+	InstanceOwnerId             *string `xml:"instanceOwnerId"`
+	IpAddress                   *string `xml:"ipAddress"`
+	LocalGatewayId              *string `xml:"localGatewayId"`
+	NatGatewayId                *string `xml:"natGatewayId"`
+	NetworkInterfaceId          *string `xml:"networkInterfaceId"`
+	OdbNetworkArn               *string `xml:"odbNetworkArn"`
+	Origin                      *string `xml:"origin"`
+	State                       *string `xml:"state"`
+	TransitGatewayId            *string `xml:"transitGatewayId"`
+	VpcPeeringConnectionId      *string `xml:"vpcPeeringConnectionId"`
+}
+
+// RouteTable: Describes a route table.
+type RouteTable struct {
+	Associations    []RouteTableAssociation `xml:"associationSet>item"`
+	OwnerId         *string                 `xml:"ownerId"`
+	PropagatingVgws []PropagatingVgw        `xml:"propagatingVgwSet>item"`
+	RouteTableId    *string                 `xml:"routeTableId"`
+	Routes          []Route                 `xml:"routeSet>item"`
+	Tags            []Tag                   `xml:"tagSet>item"`
+	VpcId           *string                 `xml:"vpcId"`
+}
+
+// RouteTableAssociation: Describes an association between a route table and a subnet or gateway.
+type RouteTableAssociation struct {
+	AssociationState        *RouteTableAssociationState `xml:"associationState"`
+	GatewayId               *string                     `xml:"gatewayId"`
+	Main                    *bool                       `xml:"main"`
+	PublicIpv4Pool          *string                     `xml:"publicIpv4Pool"`
+	RouteTableAssociationId *string                     `xml:"routeTableAssociationId"`
+	RouteTableId            *string                     `xml:"routeTableId"`
+	SubnetId                *string                     `xml:"subnetId"`
+}
+
+// RouteTableAssociationState: Describes the state of an association between a route table and a subnet or gateway.
+type RouteTableAssociationState struct {
+	State         *string `xml:"state"`
+	StatusMessage *string `xml:"statusMessage"`
+}
+
 // SecurityGroup: Describes a security group.
 type SecurityGroup struct {
 	Description         *string        `xml:"groupDescription"`
@@ -332,6 +491,30 @@ type SecurityGroupRule struct {
 	SecurityGroupRuleId  *string                  `xml:"securityGroupRuleId"`
 	Tags                 []Tag                    `xml:"tagSet>item"`
 	ToPort               *int32                   `xml:"toPort"`
+}
+
+// SecurityGroupRuleDescription: Describes the description of a security group rule.
+type SecurityGroupRuleDescription struct {
+	Description         *string `query:"Description"`
+	SecurityGroupRuleId *string `query:"SecurityGroupRuleId"`
+}
+
+// SecurityGroupRuleRequest: Describes a security group rule.
+type SecurityGroupRuleRequest struct {
+	CidrIpv4          *string `query:"CidrIpv4"`
+	CidrIpv6          *string `query:"CidrIpv6"`
+	Description       *string `query:"Description"`
+	FromPort          *int32  `query:"FromPort"`
+	IpProtocol        *string `query:"IpProtocol"`
+	PrefixListId      *string `query:"PrefixListId"`
+	ReferencedGroupId *string `query:"ReferencedGroupId"`
+	ToPort            *int32  `query:"ToPort"`
+}
+
+// SecurityGroupRuleUpdate: Describes an update to a security group rule.
+type SecurityGroupRuleUpdate struct {
+	SecurityGroupRule   *SecurityGroupRuleRequest `query:"SecurityGroupRule"`
+	SecurityGroupRuleId *string                   `query:"SecurityGroupRuleId" required:"true"`
 }
 
 // Subnet: Describes a subnet.

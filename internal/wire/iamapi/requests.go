@@ -11,17 +11,17 @@ type AttachRolePolicyRequest struct {
 
 // CreatePolicyRequest is what CreatePolicy takes.
 type CreatePolicyRequest struct {
-	Description    *string `query:"Description"`
-	Path           *string `query:"Path"`
-	PolicyDocument *string `query:"PolicyDocument" required:"true"`
-	PolicyName     *string `query:"PolicyName" required:"true"`
-	Tags           []Tag   `query:"Tags.member"`
+	Description    *string `query:"Description" length:",1000"`
+	Path           *string `query:"Path" length:"1,512" pattern:"((/[A-Za-z0-9\\.,\\+@=_-]+)*)/"`
+	PolicyDocument *string `query:"PolicyDocument" required:"true" length:"1,131072" pattern:"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"`
+	PolicyName     *string `query:"PolicyName" required:"true" length:"1,128" pattern:"[\\w+=,.@-]+"`
+	Tags           []Tag   `query:"Tags.member" length:",50"`
 }
 
 // CreatePolicyVersionRequest is what CreatePolicyVersion takes.
 type CreatePolicyVersionRequest struct {
-	PolicyArn      *string `query:"PolicyArn" required:"true"`
-	PolicyDocument *string `query:"PolicyDocument" required:"true"`
+	PolicyArn      *string `query:"PolicyArn" required:"true" length:"20,2048"`
+	PolicyDocument *string `query:"PolicyDocument" required:"true" length:"1,131072" pattern:"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"`
 	SetAsDefault   *bool   `query:"SetAsDefault"`
 }
 
@@ -38,18 +38,18 @@ type CreateRoleRequest struct {
 
 // DeletePolicyRequest is what DeletePolicy takes.
 type DeletePolicyRequest struct {
-	PolicyArn *string `query:"PolicyArn" required:"true"`
+	PolicyArn *string `query:"PolicyArn" required:"true" length:"20,2048"`
 }
 
 // DeletePolicyVersionRequest is what DeletePolicyVersion takes.
 type DeletePolicyVersionRequest struct {
-	PolicyArn *string `query:"PolicyArn" required:"true"`
-	VersionId *string `query:"VersionId" required:"true"`
+	PolicyArn *string `query:"PolicyArn" required:"true" length:"20,2048"`
+	VersionId *string `query:"VersionId" required:"true" pattern:"v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"`
 }
 
 // DeleteRolePermissionsBoundaryRequest is what DeleteRolePermissionsBoundary takes.
 type DeleteRolePermissionsBoundaryRequest struct {
-	RoleName *string `query:"RoleName" required:"true"`
+	RoleName *string `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
 }
 
 // DeleteRolePolicyRequest is what DeleteRolePolicy takes.
@@ -76,8 +76,8 @@ type GetPolicyRequest struct {
 
 // GetPolicyVersionRequest is what GetPolicyVersion takes.
 type GetPolicyVersionRequest struct {
-	PolicyArn *string `query:"PolicyArn" required:"true"`
-	VersionId *string `query:"VersionId" required:"true"`
+	PolicyArn *string `query:"PolicyArn" required:"true" length:"20,2048"`
+	VersionId *string `query:"VersionId" required:"true" pattern:"v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"`
 }
 
 // GetRolePolicyRequest is what GetRolePolicy takes.
@@ -93,13 +93,13 @@ type GetRoleRequest struct {
 
 // GetUserRequest is what GetUser takes.
 type GetUserRequest struct {
-	UserName *string `query:"UserName"`
+	UserName *string `query:"UserName" length:"1,128" pattern:"[\\w+=,.@-]+"`
 }
 
 // ListAccountAliasesRequest is what ListAccountAliases takes.
 type ListAccountAliasesRequest struct {
-	Marker   *string `query:"Marker"`
-	MaxItems *int32  `query:"MaxItems"`
+	Marker   *string `query:"Marker" length:"1,320" pattern:"[\\u0020-\\u00FF]+"`
+	MaxItems *int32  `query:"MaxItems" range:"1,1000"`
 }
 
 // ListAttachedRolePoliciesRequest is what ListAttachedRolePolicies takes.
@@ -112,43 +112,43 @@ type ListAttachedRolePoliciesRequest struct {
 
 // ListEntitiesForPolicyRequest is what ListEntitiesForPolicy takes.
 type ListEntitiesForPolicyRequest struct {
-	EntityFilter      *string `query:"EntityFilter"`
-	Marker            *string `query:"Marker"`
-	MaxItems          *int32  `query:"MaxItems"`
-	PathPrefix        *string `query:"PathPrefix"`
-	PolicyArn         *string `query:"PolicyArn" required:"true"`
-	PolicyUsageFilter *string `query:"PolicyUsageFilter"`
+	EntityFilter      *string `query:"EntityFilter" enum:"User,Role,Group,LocalManagedPolicy,AWSManagedPolicy"`
+	Marker            *string `query:"Marker" length:"1,320" pattern:"[\\u0020-\\u00FF]+"`
+	MaxItems          *int32  `query:"MaxItems" range:"1,1000"`
+	PathPrefix        *string `query:"PathPrefix" length:"1,512" pattern:"(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)"`
+	PolicyArn         *string `query:"PolicyArn" required:"true" length:"20,2048"`
+	PolicyUsageFilter *string `query:"PolicyUsageFilter" enum:"PermissionsPolicy,PermissionsBoundary"`
 }
 
 // ListInstanceProfilesForRoleRequest is what ListInstanceProfilesForRole takes.
 type ListInstanceProfilesForRoleRequest struct {
-	Marker   *string `query:"Marker"`
-	MaxItems *int32  `query:"MaxItems"`
-	RoleName *string `query:"RoleName" required:"true"`
+	Marker   *string `query:"Marker" length:"1,320" pattern:"[\\u0020-\\u00FF]+"`
+	MaxItems *int32  `query:"MaxItems" range:"1,1000"`
+	RoleName *string `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
 }
 
 // ListPoliciesRequest is what ListPolicies takes.
 type ListPoliciesRequest struct {
-	Marker            *string `query:"Marker"`
-	MaxItems          *int32  `query:"MaxItems"`
+	Marker            *string `query:"Marker" length:"1,320" pattern:"[\\u0020-\\u00FF]+"`
+	MaxItems          *int32  `query:"MaxItems" range:"1,1000"`
 	OnlyAttached      *bool   `query:"OnlyAttached"`
-	PathPrefix        *string `query:"PathPrefix"`
-	PolicyUsageFilter *string `query:"PolicyUsageFilter"`
-	Scope             *string `query:"Scope"`
+	PathPrefix        *string `query:"PathPrefix" length:"1,512" pattern:"((/[A-Za-z0-9\\.,\\+@=_-]+)*)/"`
+	PolicyUsageFilter *string `query:"PolicyUsageFilter" enum:"PermissionsPolicy,PermissionsBoundary"`
+	Scope             *string `query:"Scope" enum:"All,AWS,Local"`
 }
 
 // ListPolicyTagsRequest is what ListPolicyTags takes.
 type ListPolicyTagsRequest struct {
-	Marker    *string `query:"Marker"`
-	MaxItems  *int32  `query:"MaxItems"`
-	PolicyArn *string `query:"PolicyArn" required:"true"`
+	Marker    *string `query:"Marker" length:"1,320" pattern:"[\\u0020-\\u00FF]+"`
+	MaxItems  *int32  `query:"MaxItems" range:"1,1000"`
+	PolicyArn *string `query:"PolicyArn" required:"true" length:"20,2048"`
 }
 
 // ListPolicyVersionsRequest is what ListPolicyVersions takes.
 type ListPolicyVersionsRequest struct {
-	Marker    *string `query:"Marker"`
-	MaxItems  *int32  `query:"MaxItems"`
-	PolicyArn *string `query:"PolicyArn" required:"true"`
+	Marker    *string `query:"Marker" length:"1,320" pattern:"[\\u0020-\\u00FF]+"`
+	MaxItems  *int32  `query:"MaxItems" range:"1,1000"`
+	PolicyArn *string `query:"PolicyArn" required:"true" length:"20,2048"`
 }
 
 // ListRolePoliciesRequest is what ListRolePolicies takes.
@@ -160,9 +160,9 @@ type ListRolePoliciesRequest struct {
 
 // ListRoleTagsRequest is what ListRoleTags takes.
 type ListRoleTagsRequest struct {
-	Marker   *string `query:"Marker"`
-	MaxItems *int32  `query:"MaxItems"`
-	RoleName *string `query:"RoleName" required:"true"`
+	Marker   *string `query:"Marker" length:"1,320" pattern:"[\\u0020-\\u00FF]+"`
+	MaxItems *int32  `query:"MaxItems" range:"1,1000"`
+	RoleName *string `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
 }
 
 // ListRolesRequest is what ListRoles takes.
@@ -174,8 +174,8 @@ type ListRolesRequest struct {
 
 // PutRolePermissionsBoundaryRequest is what PutRolePermissionsBoundary takes.
 type PutRolePermissionsBoundaryRequest struct {
-	PermissionsBoundary *string `query:"PermissionsBoundary" required:"true"`
-	RoleName            *string `query:"RoleName" required:"true"`
+	PermissionsBoundary *string `query:"PermissionsBoundary" required:"true" length:"20,2048"`
+	RoleName            *string `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
 }
 
 // PutRolePolicyRequest is what PutRolePolicy takes.
@@ -187,49 +187,49 @@ type PutRolePolicyRequest struct {
 
 // SetDefaultPolicyVersionRequest is what SetDefaultPolicyVersion takes.
 type SetDefaultPolicyVersionRequest struct {
-	PolicyArn *string `query:"PolicyArn" required:"true"`
-	VersionId *string `query:"VersionId" required:"true"`
+	PolicyArn *string `query:"PolicyArn" required:"true" length:"20,2048"`
+	VersionId *string `query:"VersionId" required:"true" pattern:"v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"`
 }
 
 // TagPolicyRequest is what TagPolicy takes.
 type TagPolicyRequest struct {
-	PolicyArn *string `query:"PolicyArn" required:"true"`
-	Tags      []Tag   `query:"Tags.member" required:"true"`
+	PolicyArn *string `query:"PolicyArn" required:"true" length:"20,2048"`
+	Tags      []Tag   `query:"Tags.member" required:"true" length:",50"`
 }
 
 // TagRoleRequest is what TagRole takes.
 type TagRoleRequest struct {
-	RoleName *string `query:"RoleName" required:"true"`
-	Tags     []Tag   `query:"Tags.member" required:"true"`
+	RoleName *string `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
+	Tags     []Tag   `query:"Tags.member" required:"true" length:",50"`
 }
 
 // UntagPolicyRequest is what UntagPolicy takes.
 type UntagPolicyRequest struct {
-	PolicyArn *string  `query:"PolicyArn" required:"true"`
-	TagKeys   []string `query:"TagKeys.member" required:"true"`
+	PolicyArn *string  `query:"PolicyArn" required:"true" length:"20,2048"`
+	TagKeys   []string `query:"TagKeys.member" required:"true" length:",50" each_length:"1,128" each_pattern:"[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"`
 }
 
 // UntagRoleRequest is what UntagRole takes.
 type UntagRoleRequest struct {
-	RoleName *string  `query:"RoleName" required:"true"`
-	TagKeys  []string `query:"TagKeys.member" required:"true"`
+	RoleName *string  `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
+	TagKeys  []string `query:"TagKeys.member" required:"true" length:",50" each_length:"1,128" each_pattern:"[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"`
 }
 
 // UpdateAssumeRolePolicyRequest is what UpdateAssumeRolePolicy takes.
 type UpdateAssumeRolePolicyRequest struct {
-	PolicyDocument *string `query:"PolicyDocument" required:"true"`
-	RoleName       *string `query:"RoleName" required:"true"`
+	PolicyDocument *string `query:"PolicyDocument" required:"true" length:"1,131072" pattern:"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"`
+	RoleName       *string `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
 }
 
 // UpdateRoleDescriptionRequest is what UpdateRoleDescription takes.
 type UpdateRoleDescriptionRequest struct {
-	Description *string `query:"Description" required:"true"`
-	RoleName    *string `query:"RoleName" required:"true"`
+	Description *string `query:"Description" required:"true" length:",1000" pattern:"[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"`
+	RoleName    *string `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
 }
 
 // UpdateRoleRequest is what UpdateRole takes.
 type UpdateRoleRequest struct {
-	Description        *string `query:"Description"`
-	MaxSessionDuration *int32  `query:"MaxSessionDuration"`
-	RoleName           *string `query:"RoleName" required:"true"`
+	Description        *string `query:"Description" length:",1000" pattern:"[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"`
+	MaxSessionDuration *int32  `query:"MaxSessionDuration" range:"3600,43200"`
+	RoleName           *string `query:"RoleName" required:"true" length:"1,64" pattern:"[\\w+=,.@-]+"`
 }

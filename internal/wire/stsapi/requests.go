@@ -5,17 +5,18 @@ package stsapi
 
 // AssumeRoleRequest is what AssumeRole takes.
 type AssumeRoleRequest struct {
-	DurationSeconds   *int32                 `query:"DurationSeconds"`
-	ExternalId        *string                `query:"ExternalId"`
-	Policy            *string                `query:"Policy"`
+	DurationSeconds   *int32                 `query:"DurationSeconds" range:"900,43200"`
+	ExternalId        *string                `query:"ExternalId" length:"2,1224" pattern:"[\\w+=,.@:\\/-]*"`
+	Policy            *string                `query:"Policy" length:"1," pattern:"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"`
 	PolicyArns        []PolicyDescriptorType `query:"PolicyArns.member"`
-	RoleArn           *string                `query:"RoleArn" required:"true"`
-	RoleSessionName   *string                `query:"RoleSessionName" required:"true"`
-	SerialNumber      *string                `query:"SerialNumber"`
-	SourceIdentity    *string                `query:"SourceIdentity"`
-	Tags              []Tag                  `query:"Tags.member"`
-	TokenCode         *string                `query:"TokenCode"`
-	TransitiveTagKeys []string               `query:"TransitiveTagKeys.member"`
+	ProvidedContexts  []ProvidedContext      `query:"ProvidedContexts.member" length:"1,5"`
+	RoleArn           *string                `query:"RoleArn" required:"true" length:"20,2048" pattern:"[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+"`
+	RoleSessionName   *string                `query:"RoleSessionName" required:"true" length:"2,64" pattern:"[\\w+=,.@-]*"`
+	SerialNumber      *string                `query:"SerialNumber" length:"9,256" pattern:"[\\w+=/:,.@-]*"`
+	SourceIdentity    *string                `query:"SourceIdentity" length:"2,64" pattern:"[\\w+=,.@-]*"`
+	Tags              []Tag                  `query:"Tags.member" length:",50"`
+	TokenCode         *string                `query:"TokenCode" length:"6,6" pattern:"[\\d]*"`
+	TransitiveTagKeys []string               `query:"TransitiveTagKeys.member" length:",50" each_length:"1,128" each_pattern:"[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"`
 }
 
 // GetCallerIdentityRequest is what GetCallerIdentity takes.
