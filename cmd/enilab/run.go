@@ -114,7 +114,7 @@ Start with "enilab doctor", then "enilab demo".`,
 		return usage("%w%s; see '%s --help'", err, nearestFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(demoCommand(s), compareCommand(s), benchCommand(s), rolloutCommand(s), reportCommand(s), doctorCommand(s), versionCommand(), whoamiCommand())
-	root.AddCommand(upCommand(s), downCommand(s), validateCommand(s), listCommand(s), invokeCommand(s), inspectCommand(s), modeCommand(s))
+	root.AddCommand(upCommand(s), downCommand(s), validateCommand(s), listCommand(s), envCommand(s), invokeCommand(s), inspectCommand(s), modeCommand(s))
 	root.AddCommand(execCommand(s), shellCommand(s), eventsCommand(s), logsCommand(s), gcCommand(s))
 	root.SetIn(s.in)
 	root.SetOut(s.out)

@@ -10,7 +10,9 @@ import (
 
 	"enilab/internal/daemon"
 	"enilab/internal/doctor"
+	"enilab/internal/labs"
 	"enilab/internal/realm"
+	"enilab/internal/sockdiag"
 
 	"github.com/spf13/cobra"
 )
@@ -19,6 +21,7 @@ import (
 const (
 	apiFD     = 3 + iota // the listener of the AWS API, in the host's network namespace
 	controlFD            // the listener of the lab's unix socket
+	socketsFD            // a socket that tells whose the connections to the AWS API are
 )
 
 // keepInside is the first process of a lab that stays up.
@@ -44,6 +47,8 @@ type serveArgs struct {
 	Uploads  string           `json:"uploads"`
 	Settings *daemon.Settings `json:"settings"`
 	Debug    bool             `json:"debug"`
+	Key      string           `json:"key"`    // its file: arguments are for everybody to see
+	Owners   []uint32         `json:"owners"` // user ids
 }
 
 // serveInside is the daemon.
@@ -73,9 +78,19 @@ func serveInside(s streams) *cobra.Command {
 			if err != nil {
 				return errors.Join(err, api.Close())
 			}
+			sockets, err := sockdiag.New(os.NewFile(socketsFD, "sockets"))
+			if err != nil {
+				return errors.Join(fmt.Errorf("serve: %w", err), api.Close(), control.Close())
+			}
+			defer sockets.Close() //nolint:errcheck // the program ends
+			key, err := labs.ReadKey(a.Key)
+			if err != nil {
+				return errors.Join(err, api.Close(), control.Close())
+			}
 			return daemon.Serve(cmd.Context(), daemon.Config{
 				Name: a.Lab, Cgroups: a.Cgroups, Version: a.Version, DB: a.DB, Uploads: a.Uploads, Settings: a.Settings,
-				API: api, Control: control, Whoami: whoamiArgv("{address}:80"), Internet: whoamiArgv("0.0.0.0:80"),
+				API: api, Control: control, Sockets: sockets, Owners: a.Owners, Key: daemon.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey},
+				Whoami: whoamiArgv("{address}:80"), Internet: whoamiArgv("0.0.0.0:80"),
 				Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})),
 			})
 		},

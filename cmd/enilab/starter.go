@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"enilab/internal/daemon"
 	"enilab/internal/labs"
 	"enilab/internal/realm"
+	"enilab/internal/sockdiag"
 )
 
 // starter is how `up` comes to a daemon that serves.
@@ -27,6 +27,7 @@ type starter struct {
 	overlay  func(*daemon.Settings) error                // puts what flags say over either
 	consent  func(*daemon.Client, daemon.Settings) error // asks a daemon whether the topology can be had with other settings; nil: there is none
 	fresh    bool                                        // there is nothing of the lab yet
+	owners   []uint32                                    // who may use the AWS API without the lab's key
 	dryRun   bool
 	debug    bool
 }
@@ -124,10 +125,7 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 		wanted = *s.settings
 	}
 	wanted.Listen = info.Settings.Listen
-	wanted.Region = cmp.Or(wanted.Region, info.Settings.Region)
-	if wanted.VerifySignatures == nil {
-		wanted.VerifySignatures = info.Settings.VerifySignatures
-	}
+	wanted = wanted.Inherit(info.Settings)
 	if err := s.overlay(&wanted); err != nil {
 		return false, err
 	}
@@ -194,8 +192,17 @@ func (s *starter) start(ctx context.Context, keeper *realm.Keeper) error {
 			return err
 		}
 	}
+	if err := s.place.MakeKey(); err != nil {
+		return err
+	}
+	sockets, err := sockdiag.Open()
+	if err != nil {
+		return err
+	}
+	defer sockets.Close()
 	args, err := json.Marshal(serveArgs{
 		Lab: s.place.Name, Cgroups: keeper.Lab().String(), Version: version, DB: s.place.DB(), Uploads: s.place.Uploads(), Settings: s.settings, Debug: s.debug,
+		Key: s.place.KeyFile(), Owners: s.owners,
 	})
 	if err != nil {
 		return err
@@ -204,7 +211,7 @@ func (s *starter) start(ctx context.Context, keeper *realm.Keeper) error {
 	if err != nil {
 		return err
 	}
-	if err := keeper.Start(ctx, []string{"serve", string(args)}, api, control); err != nil {
+	if err := keeper.Start(ctx, []string{"serve", string(args)}, api, control, sockets); err != nil {
 		return err
 	}
 	if err := awaitDaemon(ctx, s.place, keeper, from); err != nil {

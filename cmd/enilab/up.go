@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -28,6 +27,8 @@ type upFlags struct {
 	model      string
 	timeScale  float64
 	verify     bool
+	open       bool
+	hosts      []string
 	dryRun     bool
 	foreground bool
 	debug      bool
@@ -55,7 +56,9 @@ daemon was killed, or the machine restarted, bring the same lab back.`,
 	flags.StringVar(&f.store, "store", s.env.functions, "directory of the function store, if the topology names none")
 	flags.StringVar(&f.model, "model", "none", "aws: apply the delays of AWS's control plane, as modelled spans")
 	flags.Float64Var(&f.timeScale, "time-scale", 1, "how many times faster than on AWS the modelled delays pass")
-	flags.BoolVar(&f.verify, "verify-signatures", false, "check the signatures of AWS requests (secret key: the access key's own text)")
+	flags.BoolVar(&f.open, "open", false, "let everybody who reaches the AWS API use it, with any credentials")
+	flags.BoolVar(&f.verify, "verify-signatures", false, "have the lab's owner, too, sign with the lab's key ('enilab env')")
+	flags.StringSliceVar(&f.hosts, "host", nil, "name by which clients call the AWS API, besides localhost and addresses")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would change, and change nothing")
 	flags.BoolVar(&f.foreground, "foreground", false, "stay, print the daemon's log, and take the lab down when interrupted, unless it was up before")
 	flags.BoolVar(&f.debug, "debug", false, "have the daemon log more")
@@ -110,7 +113,7 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	}
 	defer unlock()
 	fresh := !place.Exists()
-	daemons := starter{streams: s, place: place, address: address, chosen: f.changed("listen"), overlay: f.overlay, fresh: fresh, dryRun: f.dryRun, debug: f.debug}
+	daemons := starter{streams: s, place: place, address: address, chosen: f.changed("listen"), overlay: f.overlay, fresh: fresh, owners: s.env.owners, dryRun: f.dryRun, debug: f.debug}
 	if _, err := os.Stat(place.DB()); d != nil || err != nil { // else those that the lab has
 		settings, err := f.settings(d)
 		if err != nil {
@@ -187,6 +190,14 @@ func (f *upFlags) check(d *declared) (address netip.AddrPort, err error) {
 	}
 	if !(f.timeScale >= 0.1 && f.timeScale <= 1e6) { // NaN is neither
 		return address, usage("--time-scale %v: give 0.1 to 1000000", f.timeScale)
+	}
+	if f.open && f.verify {
+		return address, usage("--open asks nobody for the lab's key, and --verify-signatures everybody: give one of them")
+	}
+	for _, name := range f.hosts {
+		if !isHostName(name) {
+			return address, usage("--host %q: give a host name, such as host.docker.internal", name)
+		}
 	}
 	if f.dryRun && f.foreground {
 		return address, usage("--dry-run changes nothing, and --foreground stays: give one of them")
@@ -271,13 +282,42 @@ func (s streams) saySummary(info daemon.Info, started bool) {
 			fmt.Fprintf(s.err, "Note: %s\n", note)
 		}
 	}
-	fmt.Fprintf(s.out, "Lab %s is up: %s, %s, %s. AWS API: http://%s (region %s, any credentials).\n", info.Name,
-		counted(info.Counts["vpcs"], "VPC"), counted(info.Counts["resources"], "resource"), counted(info.Counts["functions"], "function"), info.Listen, info.Settings.Region)
-	if host, _, err := net.SplitHostPort(info.Listen); err == nil {
-		if a, err := netip.ParseAddr(host); err == nil && !a.IsLoopback() {
-			fmt.Fprintf(s.err, "Note: it listens on %s, not on loopback alone: whoever reaches that address can run code in this lab.\n", info.Listen)
+	fmt.Fprintf(s.out, "Lab %s is up: %s, %s, %s. AWS API: http://%s (region %s, %s).\n", info.Name,
+		counted(info.Counts["vpcs"], "VPC"), counted(info.Counts["resources"], "resource"), counted(info.Counts["functions"], "function"), info.Listen, info.Settings.Region, accessText(info))
+	at, err := netip.ParseAddrPort(info.Listen)
+	beyond := err == nil && !at.Addr().IsLoopback()
+	switch {
+	case info.Settings.Access == daemon.Open && beyond:
+		fmt.Fprintf(s.err, "Note: it listens on %s and is open: whoever reaches that address can run code in this lab and read what its functions know.\n", info.Listen)
+	case info.Settings.Access == daemon.Open:
+		fmt.Fprintln(s.err, "Note: it is open: every user of this machine can run code in this lab and read what its functions know.")
+	case beyond:
+		fmt.Fprintf(s.err, "Note: it listens on %s, not on loopback alone: requests from elsewhere must be signed with the lab's key ('enilab env').\n", info.Listen)
+	}
+}
+
+// accessText says which credentials the AWS API takes, for one who is the lab's owner.
+func accessText(info daemon.Info) string {
+	if info.Settings.Access == daemon.ByKey {
+		return "the lab's key: enilab env"
+	}
+	return "any credentials"
+}
+
+// isHostName tells whether a name can be a host's (RFC 1123).
+func isHostName(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		odd := func(r rune) bool {
+			return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
+		}
+		if label == "" || len(label) > 63 || strings.IndexFunc(label, odd) >= 0 {
+			return false
 		}
 	}
+	return true
 }
 
 // counted is a number with its noun.

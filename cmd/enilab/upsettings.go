@@ -20,8 +20,16 @@ func (f *upFlags) overlay(to *daemon.Settings) error {
 	if f.changed("time-scale") {
 		to.Model.Scale = f.timeScale
 	}
-	if f.changed("verify-signatures") {
-		to.VerifySignatures = &f.verify
+	switch {
+	case f.open:
+		to.Access = daemon.Open
+	case f.verify:
+		to.Access = daemon.ByKey
+	case f.changed("open"), f.changed("verify-signatures"): // false
+		to.Access = daemon.Owner
+	}
+	if f.changed("host") {
+		to.Hosts = append([]string{}, f.hosts...)
 	}
 	if f.changed("listen") {
 		to.Listen = f.listen

@@ -104,6 +104,8 @@ var mistakes = map[string][]struct {
 		{"up --time-scale 0", 2, []string{"0.1 to 1000000"}},
 		{"up --time-scale NaN", 2, []string{"0.1 to 1000000"}},
 		{"up --dry-run --foreground", 2, []string{"--dry-run", "--foreground"}},
+		{"up --open --verify-signatures", 2, []string{"--open", "--verify-signatures"}},
+		{"up --host http://lab:80", 2, []string{`"http://lab:80"`, "host.docker.internal"}},
 		{"up --name X", 2, []string{`"X"`, "a-z"}},
 		{"up -t /nonexistent.lab.yml", 2, []string{"/nonexistent.lab.yml"}},
 	},
@@ -118,6 +120,11 @@ var mistakes = map[string][]struct {
 	"list": {
 		{"list all", 2, []string{`"all"`}},
 		{"list --format xml", 2, []string{`"xml"`, "json"}},
+	},
+	"env": {
+		{"env all", 2, []string{`"all"`}},
+		{"env --format csv", 2, []string{`"csv"`, "json"}},
+		{"env", 1, []string{"no lab"}},
 	},
 	"invoke": {
 		{"invoke", 2, []string{"a function", "enilab invoke --help"}},

@@ -42,7 +42,7 @@ func newRegion(t testing.TB) *region {
 	registerEC2(server, c)
 	registerIAM(server, c)
 	registerSTS(server, c)
-	front := httptest.NewServer(server)
+	front := httptest.NewServer(wire.As(wire.Caller{Access: wire.Free}, server))
 	t.Cleanup(front.Close)
 	return &region{t, lab, aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(front.URL), RetryMaxAttempts: 1,

@@ -21,6 +21,7 @@ import (
 	"enilab/internal/iam"
 	"enilab/internal/lambda"
 	"enilab/internal/nstest"
+	"enilab/internal/wire"
 	"enilab/internal/wire/wiretest"
 	"enilab/nat"
 	"enilab/netlab"
@@ -100,7 +101,7 @@ func newFunctions(t testing.TB) *functions {
 	}
 	l := lambda.New(config)
 	closes(t, l)
-	front := httptest.NewServer(New(Config{Lambda: l, EC2: ec2.New(ec2.Config{Network: lab}), IAM: roles}))
+	front := httptest.NewServer(wire.As(wire.Caller{Access: wire.Free}, New(Config{Lambda: l, EC2: ec2.New(ec2.Config{Network: lab}), IAM: roles})))
 	t.Cleanup(front.Close)
 	c := aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(front.URL), RetryMaxAttempts: 1,

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/state":     {},
 	"internal/topology":  {"netlab", "internal/spelling"},
 	"internal/wire":      {},
+	"internal/sockdiag":  {},
 	"internal/iam":       {"internal/events", "internal/state"},
 	"internal/ec2":       {"internal/events", "internal/state", "netlab"},
 	"internal/lambda":    {"internal/events", "internal/state", "internal/runtimes", "nat", "sandbox", "netlab", "internal/netns", "internal/undo"},
@@ -46,14 +47,14 @@ var mayImport = map[string][]string{
 	},
 	"internal/report": {"internal/bench", "internal/compare", "internal/rollout"}, // the shapes that it shows
 	"internal/daemon": {
-		"internal/api", "internal/wire", "internal/topology", "internal/lab", "internal/realm", "internal/ec2", "internal/iam", "internal/lambda", "internal/runtimes",
+		"internal/api", "internal/wire", "internal/sockdiag", "internal/topology", "internal/lab", "internal/realm", "internal/ec2", "internal/iam", "internal/lambda", "internal/runtimes",
 		"internal/events", "internal/state", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
 	},
 	"internal/demo": {"internal/compare", "internal/lab", "internal/lambda", "nat", "sandbox", "netlab"},
 	"cmd/enilab": {
 		"internal/daemon", "internal/labs", "internal/topology", "internal/events", "internal/state",
 		"internal/demo", "internal/compare", "internal/bench", "internal/rollout", "internal/report", "internal/lab", "internal/lambda", "internal/realm", "internal/hoststate", "internal/doctor",
-		"internal/spelling", "internal/program", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
+		"internal/spelling", "internal/sockdiag", "internal/program", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
 	},
 	"examples":      {}, // what a customer writes knows nothing of the lab
 	"internal/arch": {},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"enilab/internal/api"
+	awswire "enilab/internal/wire"
 )
 
 // wire is the AWS API, served on the realm's loopback.
@@ -28,7 +29,9 @@ func (b *bed) wire() (*wire, error) {
 	}
 	front := api.New(b.api())
 	w := &wire{l, make(chan error, 1), front.Shutdown}
-	go func() { w.served <- front.Serve(l) }()
+	go func() {
+		w.served <- front.Serve(l, func(net.Conn) awswire.Caller { return awswire.Caller{Access: awswire.Signed} })
+	}()
 	return w, nil
 }
 
@@ -58,7 +61,9 @@ func (w *wire) dial(ctx context.Context, function string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	request := "POST /2015-03-31/functions/" + function + "/invocations HTTP/1.1\r\nHost: lab\r\nContent-Length: 2\r\n\r\n{}"
+	request := "POST /2015-03-31/functions/" + function + "/invocations HTTP/1.1\r\nHost: localhost\r\n" +
+		"Authorization: AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261128/us-east-1/lambda/aws4_request, SignedHeaders=host;x-amz-date, Signature=00\r\n" +
+		"X-Amz-Date: 20261128T000000Z\r\nContent-Length: 2\r\n\r\n{}"
 	return &client{conn, bufio.NewReader(conn), []byte(request)}, nil
 }
 

@@ -19,8 +19,10 @@ import (
 	"enilab/internal/events"
 	"enilab/internal/iam"
 	"enilab/internal/lab"
+	"enilab/internal/sockdiag"
 	"enilab/internal/state"
 	"enilab/internal/undo"
+	"enilab/internal/wire"
 )
 
 // Config is what a daemon is started with.
@@ -32,6 +34,9 @@ type Config struct {
 	Uploads  string    // directory for code that comes with requests
 	Settings *Settings // nil: those of the state file
 	API      net.Listener
+	Sockets  *sockdiag.Owners // tells whose a connection to API is; nil: nobody's
+	Owners   []uint32         // the user ids that may use API over loopback without the key
+	Key      Credentials      // of everybody else
 	Control  net.Listener
 	Whoami   []string // argument vector of the HTTP service that topologies may name
 	Internet []string // argument vector of the internet's server
@@ -72,11 +77,11 @@ func Serve(ctx context.Context, c Config) (err error) {
 	}
 	front := api.New(api.Config{
 		Lambda: d.lab.Lambda, EC2: d.ec2, IAM: d.iam, Account: d.settings.Account, Region: d.settings.Region,
-		Verify: d.settings.VerifySignatures != nil && *d.settings.VerifySignatures, Log: c.Log,
+		Hosts: d.settings.Hosts, Log: c.Log,
 	})
-	control := &http.Server{Handler: d.control(front), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	control := &http.Server{Handler: d.control(wire.As(wire.Caller{Access: wire.Free}, front)), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	failed := make(chan error, 2)
-	go func() { failed <- front.Serve(c.API) }()
+	go func() { failed <- front.Serve(c.API, d.caller) }()
 	go func() { failed <- control.Serve(c.Control) }()
 	c.Log.Info("serving", "lab", c.Name, "listen", d.settings.Listen, "recovery", d.recovery)
 	select {

@@ -20,7 +20,9 @@ type Settings struct {
 	LegacyPool       int           `json:"legacyPool"`
 	Model            lambda.Model  `json:"model"`
 	Quotas           lambda.Quotas `json:"quotas"`
-	VerifySignatures *bool         `json:"verifySignatures,omitempty"` // nil: as before, and not at first
+	Access           Access        `json:"access,omitempty"`           // empty: as before, and Owner at first
+	Hosts            []string      `json:"hosts,omitempty"`            // names by which clients may call the API; nil: as before
+	VerifySignatures *bool         `json:"verifySignatures,omitempty"` // of labs from before there was Access: true means Key
 	Listen           string        `json:"listen"`                     // the AWS API's address, as it was asked for
 }
 

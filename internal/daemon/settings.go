@@ -33,6 +33,20 @@ func (s Settings) Difference(has Settings) (difference string, fixed bool) {
 	return changes(has, s), false
 }
 
+// Inherit fills what s leaves open with what a lab has, or with what a new one gets.
+func (s Settings) Inherit(had Settings) Settings {
+	if had.Access == "" && had.VerifySignatures != nil && *had.VerifySignatures {
+		had.Access = ByKey
+	}
+	s.Region = cmp.Or(s.Region, had.Region, DefaultRegion)
+	s.Access = cmp.Or(s.Access, had.Access, Owner)
+	if s.Hosts == nil {
+		s.Hosts = had.Hosts
+	}
+	s.VerifySignatures = nil
+	return s
+}
+
 // loadSettings takes those that this daemon was started with, or those of the one before.
 func (d *Daemon) loadSettings() error {
 	table := state.TableOf[Settings](d.db, "settings")
@@ -46,14 +60,10 @@ func (d *Daemon) loadSettings() error {
 	case d.Config.Settings == nil && !had:
 		return errors.New("it was started without settings, and its state has none")
 	case d.Config.Settings == nil:
-		d.settings = kept
+		d.settings = kept.Inherit(kept)
 		return nil
 	}
-	d.settings = *d.Config.Settings
-	d.settings.Region = cmp.Or(d.settings.Region, kept.Region, DefaultRegion)
-	if d.settings.VerifySignatures == nil {
-		d.settings.VerifySignatures = kept.VerifySignatures
-	}
+	d.settings = d.Config.Settings.Inherit(kept)
 	if what, fixed := d.settings.Difference(kept); had && fixed {
 		return fmt.Errorf("its state was made with another %s, which cannot change; 'enilab down --name %s' removes it, or give the former %s", what, d.Name, what)
 	}

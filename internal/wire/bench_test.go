@@ -17,8 +17,9 @@ import (
 func BenchmarkInvoke(b *testing.B) {
 	for name, size := range map[string]int{"100B": 100, "1MB": 1 << 20} {
 		b.Run(name, func(b *testing.B) {
-			s := wire.New(wire.Config{})
-			wire.Handle(s, lambdaapi.Invoke, echo)
+			server := wire.New(wire.Config{})
+			wire.Handle(server, lambdaapi.Invoke, echo)
+			s := wire.As(wire.Caller{Access: wire.Signed}, server)
 			event := bytes.Repeat([]byte("x"), size)
 			r := httptest.NewRequestWithContext(b.Context(), "POST", "http://localhost"+invokePath+"?Qualifier=1", nil)
 			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AK/20261123/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=00")
@@ -38,7 +39,7 @@ func BenchmarkInvoke(b *testing.B) {
 
 // BenchmarkInvokeTCP has 16 clients invoke over loopback: client and server together.
 func BenchmarkInvokeTCP(b *testing.B) {
-	url := echoServer(b, wire.Config{Secret: secret}) + invokePath
+	url := serveTo(b, keyed, wire.Config{}, func(s *wire.Server) { wire.Handle(s, lambdaapi.Invoke, echo) }) + invokePath
 	event := strings.Repeat("x", 100)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	signed := sign(b, request(b, "POST", url, event), keys, event, "lambda", time.Now())

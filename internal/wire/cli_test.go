@@ -18,7 +18,7 @@ func TestCLI(t *testing.T) {
 		t.Skipf("%v: apt-get install awscli", err)
 	}
 	var describe *answering[ec2api.DescribeNetworkInterfacesRequest, ec2api.DescribeNetworkInterfacesResult]
-	url := serve(t, wire.Config{Secret: secret}, func(s *wire.Server) {
+	url := serveTo(t, keyed, wire.Config{}, func(s *wire.Server) {
 		wire.Handle(s, lambdaapi.Invoke, echo)
 		respond(s, lambdaapi.GetFunction, nil, &wire.Error{Code: "ResourceNotFoundException", Message: "Function not found: f", HTTPStatus: 404})
 		describe = respond(s, ec2api.DescribeNetworkInterfaces, &ec2api.DescribeNetworkInterfacesResult{

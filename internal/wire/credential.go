@@ -28,7 +28,7 @@ type authorization struct {
 	expires       time.Duration // of a presigned request
 }
 
-// authorizationOf reads a request's signature; nil if it has none. Without verification a broken one is good for what
+// authorizationOf reads a request's signature; nil if it has none. Where none is needed a broken one is good for what
 // could be read of it: both are returned.
 func authorizationOf(r *http.Request) (*authorization, error) {
 	if h := r.Header.Get("Authorization"); h != "" {

@@ -20,7 +20,7 @@ func ExampleHandle() {
 	r := httptest.NewRequest("POST", "http://localhost/", strings.NewReader("Action=DeleteVpc&VpcId=vpc-1"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
+	wire.As(wire.Caller{Access: wire.Free}, s).ServeHTTP(w, r)
 	fmt.Println(w.Code, strings.Contains(w.Body.String(), "<Code>DependencyViolation</Code>"))
 	// Output:
 	// eu-west-1 vpc-1 false

@@ -19,6 +19,7 @@ type exchange struct {
 	r *http.Request
 
 	request  Request
+	caller   Caller
 	auth     *authorization // nil if the request is not signed
 	broken   error          // what is wrong with the signature's form
 	service  *service       // nil until it is known, and where no service is
@@ -28,8 +29,8 @@ type exchange struct {
 }
 
 func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{Server: s, w: w, r: r, complete: r.ContentLength == 0}
-	x.request = Request{ID: uuid.NewString(), Region: s.config.Region, Account: s.config.Account, Header: r.Header, Answer: w.Header()}
+	x := &exchange{Server: s, w: w, r: r, caller: callerOf(r.Context()), complete: r.ContentLength == 0}
+	x.request = Request{ID: uuid.NewString(), Region: s.config.Region, Account: s.config.Account, Header: r.Header, Answer: w.Header(), Caller: x.caller}
 	if x.auth, x.broken = authorizationOf(r); x.auth != nil {
 		x.request.AccessKey, x.request.SessionToken = x.auth.AccessKey, x.auth.token
 		if x.auth.Region != "" {
@@ -62,14 +63,40 @@ func (x *exchange) serve() {
 	// A deadline of an earlier answer on the connection must not meet this one.
 	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Time{})
 
+	if err := x.screen(); err != nil {
+		x.refuse(err)
+		return
+	}
 	switch {
-	case fromPage(x.r):
-		x.refuse(x.protocol().refuse(badOrigin, "This is no request of an AWS client but of a page in a browser, or for a host name that is not this lab's; use its address, or localhost"))
 	case x.isForm():
 		x.serveForm()
 	default:
 		x.serveJSON()
 	}
+}
+
+// screen refuses what no client of AWS sends, and what its caller may not send, as far as the header tells. A signature in
+// the query, which a page may write as well as a header it may not, counts only if it is a key's.
+func (x *exchange) screen() error {
+	p := x.protocol()
+	switch {
+	case x.caller.Access == Free:
+		return nil
+	case fromPage(x.r):
+		return p.refuse(badOrigin, "This is no request of an AWS client but of a page in a browser")
+	case !x.isOwnName(x.r.Host):
+		return p.refuse(badOrigin, "This server is not called %q; use its address, or localhost, or have it know the name (enilab up --host)", x.r.Host)
+	case x.auth == nil:
+		return p.refuse(noSignature, "Request is missing Authentication Token")
+	case x.broken != nil:
+		return p.refuse(badAuthorization, "%v.", x.broken)
+	}
+	return nil
+}
+
+// keyed tells whether the signature is to be checked.
+func (x *exchange) keyed() bool {
+	return x.caller.Access == Keyed || x.caller.Access == Signed && x.auth.presigned
 }
 
 // serveJSON knows the operation before it reads the body.
@@ -122,9 +149,9 @@ func (x *exchange) serveForm() {
 // read reads the body, and checks the signature if it is to be. If it cannot, it answers so.
 func (x *exchange) read(limit int64) ([]byte, bool) {
 	check := func([]byte) error { return nil }
-	if x.config.Secret != nil && x.service != nil {
+	if x.keyed() && x.service != nil {
 		var err error
-		if check, err = x.admit(x.service, x.r, x.auth, x.broken); err != nil {
+		if check, err = x.admit(); err != nil {
 			x.refuse(err)
 			return nil, false
 		}
@@ -140,14 +167,14 @@ func (x *exchange) read(limit int64) ([]byte, bool) {
 		x.refuse(err)
 		return nil, false
 	}
-	x.request.Verified = x.config.Secret != nil && x.service != nil
+	x.request.Verified = x.keyed() && x.service != nil
 	return body, true
 }
 
 // carryOut has the handler answer.
 func (x *exchange) carryOut(r *route, decode func(in any, v reflect.Value) error) {
-	if x.config.Secret != nil && !x.request.Verified { // a form that is signed for no service of this server
-		_, err := x.admit(x.service, x.r, x.auth, x.broken)
+	if x.keyed() && !x.request.Verified { // a form that is signed for no service of this server
+		_, err := x.admit()
 		x.refuse(err)
 		return
 	}

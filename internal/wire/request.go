@@ -14,6 +14,7 @@ type Request struct {
 	Account      string      // the server's: nothing in a request tells it
 	AccessKey    string      // empty if the request is not signed
 	Verified     bool        // the signature was checked
+	Caller       Caller      // who is at the other end of the connection
 	SessionToken string      // of temporary credentials, if the access key is one's
 	Header       http.Header // of the request; not to be changed
 	Answer       http.Header // headers to answer with besides the protocol's; they reach clients that are refused as well

@@ -32,7 +32,7 @@ import (
 // The real clients sign with this; servers of these tests check it.
 const accessKey, secretKey = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
-func secret(key string) (string, bool) { return secretKey, key == accessKey }
+func secret(key, _ string) (string, bool) { return secretKey, key == accessKey }
 
 func sdk(url string) aws.Config {
 	return aws.Config{
@@ -54,7 +54,7 @@ func TestSDKLambda(t *testing.T) {
 	var invoke *answering[lambdaapi.InvocationRequest, lambdaapi.InvocationResponse]
 	var remove *answering[lambdaapi.DeleteFunctionRequest, lambdaapi.DeleteFunctionResponse]
 	var untag *answering[lambdaapi.UntagResourceRequest, wire.None]
-	url := serve(t, wire.Config{Secret: secret}, func(s *wire.Server) {
+	url := serveTo(t, keyed, wire.Config{}, func(s *wire.Server) {
 		create = respond(s, lambdaapi.CreateFunction, &lambdaapi.FunctionConfiguration{
 			FunctionName: new("f"), FunctionArn: new(arn), LastModified: new("2026-11-23T12:00:00.000+0000"), State: new("Pending"),
 			CodeSize: new(int64(1) << 33), VpcConfig: &lambdaapi.VpcConfigResponse{SubnetIds: []string{"subnet-1"}, SecurityGroupIds: []string{}, VpcId: new("vpc-1")},
@@ -161,7 +161,7 @@ func TestSDKEC2(t *testing.T) {
 	var untag *answering[ec2api.DeleteTagsRequest, wire.None]
 	var modify *answering[ec2api.ModifyVpcAttributeRequest, wire.None]
 	var makeVpc *answering[ec2api.CreateVpcRequest, ec2api.CreateVpcResult]
-	url := serve(t, wire.Config{Secret: secret}, func(s *wire.Server) {
+	url := serveTo(t, keyed, wire.Config{}, func(s *wire.Server) {
 		describe = respond(s, ec2api.DescribeNetworkInterfaces, &ec2api.DescribeNetworkInterfacesResult{NetworkInterfaces: []ec2api.NetworkInterface{{
 			NetworkInterfaceId: new("eni-1"), Status: new("in-use"), Groups: []ec2api.GroupIdentifier{{GroupId: new("sg-1"), GroupName: new("a <b>")}},
 			Attachment: &ec2api.NetworkInterfaceAttachment{AttachmentId: new("ela-attach-1"), AttachTime: today, DeviceIndex: new(int32(1)), DeleteOnTermination: new(false)},
@@ -265,7 +265,7 @@ func TestSDKEC2(t *testing.T) {
 
 func TestSDKIAMAndSTS(t *testing.T) {
 	var create *answering[iamapi.CreateRoleRequest, iamapi.CreateRoleResponse]
-	url := serve(t, wire.Config{Secret: secret}, func(s *wire.Server) {
+	url := serveTo(t, keyed, wire.Config{}, func(s *wire.Server) {
 		create = respond(s, iamapi.CreateRole, &iamapi.CreateRoleResponse{Role: &iamapi.Role{
 			RoleName: new("r"), Arn: new("arn:aws:iam::123456789012:role/r"), RoleId: new("AROA"), Path: new("/"), CreateDate: today,
 			Tags: []iamapi.Tag{{Key: new("k"), Value: new("v")}}, AssumeRolePolicyDocument: new("%7B%7D"),

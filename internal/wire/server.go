@@ -13,12 +13,9 @@ import (
 
 // Config says what a server answers for, and what a client may cost it. The zero Config is a good one.
 type Config struct {
-	Region  string // of requests that are not signed; empty means "us-east-1"
-	Account string // of all requests; empty means "123456789012"
-
-	// Secret knows the secret of an access key. If it is nil, signatures are read but not checked, and requests without one
-	// are taken too.
-	Secret func(accessKey string) (secret string, ok bool)
+	Region  string   // of requests that are not signed; empty means "us-east-1"
+	Account string   // of all requests; empty means "123456789012"
+	Hosts   []string // names by which clients may call the server, besides localhost and addresses
 
 	Log *slog.Logger     // nil means none
 	Now func() time.Time // nil means time.Now
@@ -73,15 +70,16 @@ func New(c Config) *Server {
 	protocols.SetHTTP1(true)
 	s.http = &http.Server{
 		Handler: s, Protocols: &protocols, MaxHeaderBytes: c.MaxHeader, ReadHeaderTimeout: c.HeaderTime, IdleTimeout: c.IdleTime,
-		ConnState: (&doorkeeper{max: c.MaxConns}).track,
-		ErrorLog:  slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug), // what clients do wrong below the protocols
+		ConnState: (&doorkeeper{max: c.MaxConns}).track, BaseContext: baseContext, ConnContext: connContext,
+		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug), // what clients do wrong below the protocols
 	}
 	return s
 }
 
-// Serve answers on l until Shutdown or Close; then it returns nil. Several listeners may be served at once.
-func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+// Serve answers on l until Shutdown or Close; then it returns nil. Several listeners may be served at once. Caller tells, once
+// for each connection, who is at its other end.
+func (s *Server) Serve(l net.Listener, caller func(net.Conn) Caller) error {
+	if err := s.http.Serve(identified{l, caller}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -93,7 +91,7 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ct
 // Close ends all connections, and with them the contexts of their handlers.
 func (s *Server) Close() error { return s.http.Close() }
 
-// ServeHTTP answers one request. It panics only to have the connection closed.
+// ServeHTTP answers one request, of whom Serve or [As] say who makes it. It panics only to have the connection closed.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.newExchange(w, r)
 	defer x.end()

@@ -19,13 +19,10 @@ const clockSkew = 5 * time.Minute
 
 // admit refuses a request for what its signature says of itself, before the body is read. What it returns checks the
 // signature once the body is there.
-func (s *Server) admit(svc *service, r *http.Request, a *authorization, broken error) (func(body []byte) error, error) {
+func (x *exchange) admit() (func(body []byte) error, error) {
+	svc, r, a := x.service, x.r, x.auth
 	p := svc.Protocol
 	switch {
-	case a == nil:
-		return nil, p.refuse(noSignature, "Request is missing Authentication Token")
-	case broken != nil:
-		return nil, p.refuse(badAuthorization, "%v.", broken)
 	case a.Service != svc.Name:
 		return nil, p.refuse(badSignature, "Credential should be scoped to correct service: '%s'.", svc.Name)
 	case !slices.Contains(a.signedHeaders, "host"):
@@ -35,7 +32,7 @@ func (s *Server) admit(svc *service, r *http.Request, a *authorization, broken e
 	if err != nil || a.Date != signed.Format("20060102") {
 		return nil, p.refuse(badAuthorization, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.")
 	}
-	now := s.config.Now()
+	now := x.config.Now()
 	switch age := now.Sub(signed); {
 	case age < -clockSkew:
 		return nil, p.refuse(expired, "Signature not yet current: %s is still later than %s (%s + 5 min.)",
@@ -44,7 +41,7 @@ func (s *Server) admit(svc *service, r *http.Request, a *authorization, broken e
 		return nil, p.refuse(expired, "Signature expired: %s is now earlier than %s (%s - %d min.)",
 			a.time, now.Add(-max(clockSkew, a.expires)).UTC().Format(amzDate), now.UTC().Format(amzDate), max(clockSkew, a.expires)/time.Minute)
 	}
-	secret, ok := s.config.Secret(a.AccessKey)
+	secret, ok := x.caller.secret(a.AccessKey, a.token)
 	if !ok {
 		if p == EC2Query {
 			return nil, p.refuse(unknownKey, "AWS was not able to validate the provided access credentials")

@@ -36,7 +36,7 @@ func hashOf(body string) string {
 }
 
 func signedServer(t *testing.T) string {
-	return serve(t, wire.Config{Secret: secret, Now: func() time.Time { return today }}, func(s *wire.Server) {
+	return serveTo(t, keyed, wire.Config{Now: func() time.Time { return today }}, func(s *wire.Server) {
 		respond(s, lambdaapi.Invoke, &lambdaapi.InvocationResponse{}, nil)
 		respond(s, lambdaapi.UntagResource, nil, nil)
 		respond(s, ec2api.DescribeVpcs, nil, nil)

@@ -18,8 +18,17 @@ import (
 // The time that the tests live in, for signatures and golden answers.
 var today = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// serve runs a server with some operations and returns its URL.
+// free and keyed are callers that need nothing, and the tests' access key.
+func free(net.Conn) wire.Caller  { return wire.Caller{Access: wire.Free} }
+func keyed(net.Conn) wire.Caller { return wire.Caller{Secret: secret} }
+
+// serve runs a server with some operations for free and returns its URL.
 func serve(t testing.TB, c wire.Config, handlers func(*wire.Server)) string {
+	t.Helper()
+	return serveTo(t, free, c, handlers)
+}
+
+func serveTo(t testing.TB, caller func(net.Conn) wire.Caller, c wire.Config, handlers func(*wire.Server)) string {
 	t.Helper()
 	s := wire.New(c)
 	handlers(s)
@@ -28,7 +37,7 @@ func serve(t testing.TB, c wire.Config, handlers func(*wire.Server)) string {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
+	go func() { done <- s.Serve(l, caller) }()
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

@@ -1,0 +1,63 @@
+package daemon
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+
+	"enilab/internal/sockdiag"
+	"enilab/internal/wire"
+)
+
+// Access is who may use the AWS API.
+type Access string
+
+// The kinds of access. Any credentials are credentials that are not checked; all others must be the lab's key, or those of a
+// role's session.
+const (
+	Owner Access = "owner" // over loopback the lab's owners with any credentials
+	ByKey Access = "key"   // nobody without the lab's key
+	Open  Access = "open"  // everybody with any credentials
+)
+
+// Credentials are what a request may be signed with.
+type Credentials struct{ AccessKeyID, SecretAccessKey string }
+
+// caller decides what who is at the other end of a connection to the AWS API has to show.
+func (d *Daemon) caller(c net.Conn) wire.Caller {
+	caller := wire.Caller{Access: wire.Keyed, Secret: d.secret}
+	if d.settings.Access == Open || d.settings.Access == Owner && d.isOwner(c) {
+		caller.Access = wire.Signed
+	}
+	return caller
+}
+
+// isOwner asks the kernel. It cannot know of another machine's users, nor of those behind a proxy.
+func (d *Daemon) isOwner(c net.Conn) bool {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok || d.Sockets == nil || !isLoopback(c.LocalAddr()) || !isLoopback(c.RemoteAddr()) {
+		return false
+	}
+	uid, err := d.Sockets.Peer(tcp)
+	if err != nil && !errors.Is(err, sockdiag.ErrNoOwner) {
+		d.Log.Warn("whose connection it is cannot be told; it needs the lab's key", "client", c.RemoteAddr(), "error", err)
+	}
+	return err == nil && slices.Contains(d.Owners, uid)
+}
+
+func isLoopback(a net.Addr) bool {
+	at, err := netip.ParseAddrPort(a.String())
+	return err == nil && at.Addr().Unmap().IsLoopback()
+}
+
+// secret knows the lab's key and those of roles' sessions.
+func (d *Daemon) secret(accessKey, token string) (string, bool) {
+	if accessKey == d.Key.AccessKeyID && token == "" && accessKey != "" {
+		return d.Key.SecretAccessKey, true
+	}
+	if _, err := d.iam.SessionOf(accessKey, token); err != nil {
+		return "", false
+	}
+	return d.iam.SessionSecret(accessKey)
+}

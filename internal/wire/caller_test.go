@@ -1,0 +1,125 @@
+package wire_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"enilab/internal/wire"
+	"enilab/internal/wire/ec2api"
+	"enilab/internal/wire/lambdaapi"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// TestAccess sends requests of several kinds as callers of every access.
+func TestAccess(t *testing.T) {
+	const vpcs = "Action=DescribeVpcs&Version=2016-11-15"
+	anybody := keys
+	anybody.AccessKeyID, anybody.SecretAccessKey = "test", "test"
+	presigned := func(url string, by string) *http.Request {
+		credentials := keys
+		if by != "" {
+			credentials.AccessKeyID = by
+		}
+		r := request(t, "GET", url+"/?X-Amz-Expires=60&"+vpcs, "")
+		empty := sha256.Sum256(nil)
+		signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), credentials, r, hex.EncodeToString(empty[:]), "ec2", "eu-west-1", today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return request(t, "GET", signed, "")
+	}
+	const event = `{"a":1}`
+	requests := map[string]func(url string) *http.Request{
+		"unsigned":          func(url string) *http.Request { return request(t, "POST", url, vpcs) },
+		"unsigned, by page": func(url string) *http.Request { return request(t, "GET", url+"/?"+vpcs, "") },
+		"unsigned event":    func(url string) *http.Request { return request(t, "POST", url+invokePath, event) },
+		"broken":            func(url string) *http.Request { return request(t, "POST", url, vpcs, "Authorization", "Basic YTpi") },
+		"anybody's": func(url string) *http.Request {
+			return sign(t, request(t, "POST", url, vpcs), anybody, vpcs, "ec2", today)
+		},
+		"anybody's event": func(url string) *http.Request {
+			return sign(t, request(t, "POST", url+invokePath, event), anybody, event, "lambda", today)
+		},
+		"presigned, anybody": func(url string) *http.Request { return presigned(url, "test") },
+		"keyed": func(url string) *http.Request {
+			return sign(t, request(t, "POST", url, vpcs), keys, vpcs, "ec2", today)
+		},
+		"keyed event": func(url string) *http.Request {
+			return sign(t, request(t, "POST", url+invokePath, event), keys, event, "lambda", today)
+		},
+		"presigned, keyed": func(url string) *http.Request { return presigned(url, "") },
+	}
+	refused := map[string]map[string]string{ // the error's code
+		"free": {},
+		"signed": {
+			"unsigned": "MissingAuthenticationToken", "unsigned, by page": "MissingAuthenticationToken", "unsigned event": "MissingAuthenticationTokenException",
+			"broken": "IncompleteSignature", "presigned, anybody": "AuthFailure",
+		},
+		"keyed": {
+			"unsigned": "MissingAuthenticationToken", "unsigned, by page": "MissingAuthenticationToken", "unsigned event": "MissingAuthenticationTokenException",
+			"broken": "IncompleteSignature", "anybody's": "AuthFailure", "anybody's event": "UnrecognizedClientException", "presigned, anybody": "AuthFailure",
+		},
+		"nobody": {
+			"unsigned": "MissingAuthenticationToken", "unsigned, by page": "MissingAuthenticationToken", "unsigned event": "MissingAuthenticationTokenException",
+			"broken": "IncompleteSignature", "anybody's": "AuthFailure", "anybody's event": "UnrecognizedClientException", "presigned, anybody": "AuthFailure",
+			"keyed": "AuthFailure", "keyed event": "UnrecognizedClientException", "presigned, keyed": "AuthFailure",
+		},
+	}
+	for access, caller := range map[string]wire.Caller{
+		"free": {Access: wire.Free}, "signed": {Access: wire.Signed, Secret: secret}, "keyed": {Access: wire.Keyed, Secret: secret}, "nobody": {},
+	} {
+		url := serveTo(t, func(net.Conn) wire.Caller { return caller }, wire.Config{Now: func() time.Time { return today }}, func(s *wire.Server) {
+			respond(s, ec2api.DescribeVpcs, nil, nil)
+			wire.Handle(s, lambdaapi.Invoke, echo)
+		})
+		for name, r := range requests {
+			t.Run(access+", "+name, func(t *testing.T) {
+				a, want := send(t, r(url)), refused[access][name]
+				switch {
+				case want == "" && a.Status != 200:
+					t.Errorf("refused: %+v", a)
+				case want != "" && a.Header.Get("X-Amzn-ErrorType") != want && !strings.Contains(a.Body, "<Code>"+want+"</Code>"):
+					t.Errorf("%+v, want %s", a, want)
+				}
+			})
+		}
+	}
+}
+
+// TestCallerIsFoundOnce: of a connection, however many requests come on it.
+func TestCallerIsFoundOnce(t *testing.T) {
+	var asked atomic.Int32
+	var seen *answering[ec2api.DescribeVpcsRequest, ec2api.DescribeVpcsResult]
+	url := serveTo(t, func(c net.Conn) wire.Caller {
+		if _, ok := c.RemoteAddr().(*net.TCPAddr); !ok {
+			t.Errorf("asked for %v", c)
+		}
+		asked.Add(1)
+		return wire.Caller{Access: wire.Free}
+	}, wire.Config{}, func(s *wire.Server) { seen = respond(s, ec2api.DescribeVpcs, nil, nil) })
+	idle := dial(t, url)
+	defer idle.Close()
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	for range 3 {
+		res, err := client.Do(request(t, "POST", url, "Action=DescribeVpcs&Version=2016-11-15"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != 200 {
+			t.Fatal(res.StatusCode, err)
+		}
+	}
+	same(t, "asked", asked.Load(), int32(1)) // and not for the connection that says nothing
+	same(t, "access", seen.req.Caller.Access, wire.Free)
+}
