@@ -24,9 +24,13 @@ type Config struct {
 // New makes a server that knows all operations of the lab.
 func New(c Config) *wire.Server {
 	s := wire.New(wire.Config{Region: c.Region, Account: c.Account, Hosts: c.Hosts, Log: c.Log})
+	register(s, c)
+	return s
+}
+
+func register(s *wire.Server, c Config) {
 	registerLambda(s, c)
 	registerEC2(s, c)
 	registerIAM(s, c)
 	registerSTS(s, c)
-	return s
 }

@@ -99,7 +99,11 @@ func newFunctions(t testing.TB) *functions {
 	if !nstest.Rootless() {
 		config.FirstUID = 1_960_000_000
 	}
+	var inside *Inside
+	config.Identify = func(role, function string) (lambda.Identity, error) { return inside.Identify(role, function) }
 	l := lambda.New(config)
+	inside = NewInside(Config{Lambda: l, EC2: ec2.New(ec2.Config{Network: lab}), IAM: roles, Region: "us-east-1", Account: "123456789012"})
+	closes(t, inside)
 	closes(t, l)
 	front := httptest.NewServer(wire.As(wire.Caller{Access: wire.Free}, New(Config{Lambda: l, EC2: ec2.New(ec2.Config{Network: lab}), IAM: roles})))
 	t.Cleanup(front.Close)

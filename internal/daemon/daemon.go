@@ -54,6 +54,7 @@ type Daemon struct {
 	lab       *lab.Lab
 	ec2       *ec2.Service
 	iam       *iam.Service
+	inside    *api.Inside // the API as functions find it
 	resources *resources
 	declared  *state.Table[declaration] // what topologies have declared and is theirs to remove, by kind and name
 
@@ -75,10 +76,7 @@ func Serve(ctx context.Context, c Config) (err error) {
 	if err := d.start(ctx); err != nil {
 		return fmt.Errorf("lab %s: %w", c.Name, err)
 	}
-	front := api.New(api.Config{
-		Lambda: d.lab.Lambda, EC2: d.ec2, IAM: d.iam, Account: d.settings.Account, Region: d.settings.Region,
-		Hosts: d.settings.Hosts, Log: c.Log,
-	})
+	front := api.New(d.api())
 	control := &http.Server{Handler: d.control(wire.As(wire.Caller{Access: wire.Free}, front)), ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	failed := make(chan error, 2)
 	go func() { failed <- front.Serve(c.API, d.caller) }()
@@ -97,6 +95,13 @@ func Serve(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	return d.endedWell()
+}
+
+// api is who answers AWS's clients.
+func (d *Daemon) api() api.Config {
+	return api.Config{
+		Lambda: d.lab.Lambda, EC2: d.ec2, IAM: d.iam, Account: d.settings.Account, Region: d.settings.Region, Hosts: d.settings.Hosts, Log: d.Log,
+	}
 }
 
 // gcPercent lets the heap grow to several times what lives in it, a few megabytes, before it is collected: with Go's 100

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"enilab/internal/api"
 	"enilab/internal/ec2"
 	"enilab/internal/iam"
 	"enilab/internal/lab"
@@ -69,7 +70,7 @@ func (d *Daemon) build(ctx context.Context) (err error) {
 	c := lab.Config{
 		Name: d.Cgroups, Store: d.settings.Store, Uploads: d.Uploads, Workers: d.settings.Workers,
 		Account: d.settings.Account, Region: d.settings.Region, Quotas: d.settings.Quotas, Model: d.settings.Model,
-		Allowed: d.iam.Allowed, Role: d.iam.RoleExists, State: d.db, Events: d.events, Log: d.Log,
+		Allowed: d.iam.Allowed, Role: d.iam.RoleExists, Identify: d.identify, State: d.db, Events: d.events, Log: d.Log,
 	}
 	if d.settings.Internet {
 		c.Internet = d.Internet
@@ -104,7 +105,14 @@ func (d *Daemon) restoreResources(ctx context.Context) error {
 	return nil
 }
 
+// identify is asked when an environment starts, which none does before functions are restored.
+func (d *Daemon) identify(role, function string) (lambda.Identity, error) {
+	return d.inside.Identify(role, function)
+}
+
 func (d *Daemon) restoreFunctions(ctx context.Context) error {
+	d.inside = api.NewInside(d.api())
+	d.undo.Push(d.inside.Close)
 	if err := d.lab.Lambda.Restore(ctx); err != nil {
 		return err
 	}

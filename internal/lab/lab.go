@@ -33,6 +33,7 @@ type Config struct {
 	Model    lambda.Model
 	Allowed  func(role string, actions ...string) error
 	Role     func(arn string) error
+	Identify func(role, function string) (lambda.Identity, error)
 	Events   *events.Bus
 	Log      *slog.Logger
 
@@ -87,7 +88,7 @@ func Build(ctx context.Context, c Config) (_ *Lab, err error) {
 		Network: lab.Network, Internet: lab.Internet, Hyperplane: hub, Workers: workers,
 		Store: sandbox.Store{Dir: c.Store}, Uploads: sandbox.Store{Dir: cmp.Or(c.Uploads, c.Store)},
 		CodeDir: filepath.Join(realm.RunDir, "enilab", c.Name, "code"),
-		Account: c.Account, Region: c.Region, Quotas: c.Quotas, Model: c.Model, Allowed: c.Allowed, RoleExists: c.Role,
+		Account: c.Account, Region: c.Region, Quotas: c.Quotas, Model: c.Model, Allowed: c.Allowed, RoleExists: c.Role, Identify: c.Identify,
 		State: c.State, Events: c.Events, Log: c.Log,
 	}
 	if !realm.Rootless() {

@@ -59,6 +59,7 @@ const (
 	badSignature
 	expired
 	badOrigin
+	accessDenied
 )
 
 // faults are the faults in each protocol's words.
@@ -80,6 +81,7 @@ var faults = map[Protocol]map[fault]Error{
 		badSignature:     {Code: "InvalidSignatureException", HTTPStatus: 403},
 		expired:          {Code: "InvalidSignatureException", HTTPStatus: 403},
 		badOrigin:        {Code: "AccessDeniedException", HTTPStatus: 403},
+		accessDenied:     {Code: "AccessDeniedException", HTTPStatus: 403},
 	},
 	Query: {
 		unknownOperation: {Code: "InvalidAction"},
@@ -95,6 +97,7 @@ var faults = map[Protocol]map[fault]Error{
 		badSignature:     {Code: "SignatureDoesNotMatch", HTTPStatus: 403},
 		expired:          {Code: "SignatureDoesNotMatch", HTTPStatus: 403},
 		badOrigin:        {Code: "AccessDenied", HTTPStatus: 403},
+		accessDenied:     {Code: "AccessDenied", HTTPStatus: 403},
 	},
 	EC2Query: {
 		unknownOperation: {Code: "InvalidAction"},
@@ -110,6 +113,7 @@ var faults = map[Protocol]map[fault]Error{
 		badSignature:     {Code: "SignatureDoesNotMatch", HTTPStatus: 403},
 		expired:          {Code: "RequestExpired"},
 		badOrigin:        {Code: "UnauthorizedOperation", HTTPStatus: 403},
+		accessDenied:     {Code: "UnauthorizedOperation", HTTPStatus: 403},
 	},
 }
 

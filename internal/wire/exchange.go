@@ -195,6 +195,12 @@ func (x *exchange) carryOut(r *route, decode func(in any, v reflect.Value) error
 		x.refuse(err)
 		return
 	}
+	if authorize := x.caller.Authorize; authorize != nil {
+		if err := authorize(&x.request, in); err != nil {
+			x.refuse(x.protocol().refuse(accessDenied, "%v", err))
+			return
+		}
+	}
 	ctx := context.WithValue(x.r.Context(), requestKey{}, &x.request)
 	out, err := r.call(ctx, in)
 	if err != nil {
