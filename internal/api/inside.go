@@ -173,6 +173,9 @@ func (i *Inside) resources(r *wire.Request, in any) (list []string) {
 			list = list[:min(len(list), 1)] // the policy is a condition there, no resource
 		}
 	case "ec2":
+		if kind := madeByEC2[r.Operation]; kind != "" {
+			list = append(list, arn("ec2", i.config.Region, kind+"/*"))
+		}
 		for _, kind := range []struct{ member, path string }{
 			{"VpcId", "vpc"}, {"SubnetId", "subnet"}, {"GroupId", "security-group"}, {"NetworkInterfaceId", "network-interface"},
 		} {
@@ -183,6 +186,12 @@ func (i *Inside) resources(r *wire.Request, in any) (list []string) {
 		return []string{"*"}
 	}
 	return list
+}
+
+// madeByEC2 is what operations make, which has no id yet when they are asked for.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+var madeByEC2 = map[string]string{
+	"CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateSecurityGroup": "security-group", "CreateNetworkInterface": "network-interface",
 }
 
 // member is a member of an operation's input as text; empty if there is none.

@@ -76,6 +76,7 @@ func TestInside(t *testing.T) {
 		{"iam POST / -d Action=ListRoles" + form, "403", denied("iam:ListRoles", "*")},
 		{"iam POST / -d Action=GetRole&RoleName=role-of-me" + form, "403", denied("iam:GetRole", "arn:aws:iam::123456789012:role/role-of-me")},
 		{"ec2 POST / -d Action=DescribeVpcs" + form, "403", "<Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. " + me + "ec2:DescribeVpcs because no identity-based policy allows the ec2:DescribeVpcs action"},
+		{"ec2 POST / -d Action=CreateVpc&CidrBlock=10.0.0.0/16" + form, "403", denied("ec2:CreateVpc", "arn:aws:ec2:us-east-1:123456789012:vpc/*")},
 		{"create arn:aws:iam::123456789012:role/role-of-other", "403", denied("iam:PassRole", "arn:aws:iam::123456789012:role/role-of-other")},
 	} {
 		if got := f.ask("me", q.question); !strings.HasSuffix(got, " "+q.status) || !strings.Contains(got, q.says) {

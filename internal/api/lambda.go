@@ -37,6 +37,7 @@ func registerLambda(s *wire.Server, c Config) {
 	wire.Handle(s, api.TagResource, l.tagResource)
 	wire.Handle(s, api.UntagResource, l.untagResource)
 	wire.Handle(s, api.ListTags, l.listTags)
+	registerLayers(s, l)
 	registerLambdaAbsent(s, l)
 }
 
@@ -86,7 +87,6 @@ func storeKey(bucket, key, version, image *string) (string, error) {
 // extras are what both CreateFunction and UpdateFunctionConfiguration take, and the lab does not. Tools write the values
 // that mean none as well.
 type extras struct {
-	layers      []string
 	fileSystems []api.FileSystemConfig
 	image       *api.ImageConfig
 	queue       *api.DeadLetterConfig
@@ -97,8 +97,6 @@ type extras struct {
 
 func (e extras) refuse() error {
 	switch {
-	case len(e.layers) > 0:
-		return unsupported("Layers")
 	case len(e.fileSystems) > 0:
 		return unsupported("FileSystemConfigs")
 	case e.image != nil:
@@ -126,7 +124,7 @@ func architecture(list []string) (string, error) {
 }
 
 func (l lambdaAPI) createFunction(ctx context.Context, in *api.CreateFunctionRequest) (*api.FunctionConfiguration, error) {
-	if err := (extras{in.Layers, in.FileSystemConfigs, in.ImageConfig, in.DeadLetterConfig, in.KMSKeyArn, in.TracingConfig, in.SnapStart}).refuse(); err != nil {
+	if err := (extras{in.FileSystemConfigs, in.ImageConfig, in.DeadLetterConfig, in.KMSKeyArn, in.TracingConfig, in.SnapStart}).refuse(); err != nil {
 		return nil, err
 	}
 	if given(in.CodeSigningConfigArn) != "" {
@@ -155,7 +153,7 @@ func (l lambdaAPI) createFunction(ctx context.Context, in *api.CreateFunctionReq
 	ask := lambda.CreateFunctionInput{
 		FunctionName: name, ZipFile: in.Code.ZipFile, StoreKey: key, Role: *in.Role, Runtime: given(in.Runtime), Architecture: arch,
 		PackageType: given(in.PackageType), Description: given(in.Description), Handler: given(in.Handler), MemorySize: int(given(in.MemorySize)),
-		Timeout: given(seconds(in.Timeout)), Tags: in.Tags, Publish: given(in.Publish),
+		Timeout: given(seconds(in.Timeout)), Tags: in.Tags, Layers: in.Layers, Publish: given(in.Publish),
 	}
 	if in.Environment != nil {
 		ask.Environment = in.Environment.Variables
@@ -170,7 +168,7 @@ func (l lambdaAPI) createFunction(ctx context.Context, in *api.CreateFunctionReq
 }
 
 func (l lambdaAPI) updateFunctionConfiguration(ctx context.Context, in *api.UpdateFunctionConfigurationRequest) (*api.FunctionConfiguration, error) {
-	if err := (extras{in.Layers, in.FileSystemConfigs, in.ImageConfig, in.DeadLetterConfig, in.KMSKeyArn, in.TracingConfig, in.SnapStart}).refuse(); err != nil {
+	if err := (extras{in.FileSystemConfigs, in.ImageConfig, in.DeadLetterConfig, in.KMSKeyArn, in.TracingConfig, in.SnapStart}).refuse(); err != nil {
 		return nil, err
 	}
 	name, err := l.Function(*in.FunctionName)
@@ -185,6 +183,9 @@ func (l lambdaAPI) updateFunctionConfiguration(ctx context.Context, in *api.Upda
 	ask := lambda.UpdateFunctionConfigurationInput{
 		FunctionName: name, Role: in.Role, Runtime: in.Runtime, Description: in.Description, Handler: in.Handler,
 		MemorySize: integer(in.MemorySize), Timeout: seconds(in.Timeout), RevisionID: given(in.RevisionId),
+	}
+	if in.Layers != nil { // an empty list takes all layers away
+		ask.Layers = &in.Layers
 	}
 	if in.Environment != nil {
 		ask.Environment = maps.Clone(in.Environment.Variables)

@@ -45,6 +45,9 @@ func configuration(c lambda.FunctionConfiguration) *api.FunctionConfiguration {
 	if c.Architecture != "" {
 		out.Architectures = []string{c.Architecture}
 	}
+	for _, layer := range c.Layers {
+		out.Layers = append(out.Layers, api.Layer{Arn: new(layer.ARN), CodeSize: new(layer.CodeSize)})
+	}
 	if len(c.Environment) > 0 {
 		out.Environment = &api.EnvironmentResponse{Variables: c.Environment}
 	}

@@ -119,7 +119,7 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		"no such key":   {func(in *input) { in.Code = &types.FunctionCode{S3Bucket: aws.String("bucket"), S3Key: aws.String("k")} }, complaint{invalid, 400, "code of f"}},
 		"key's version": {func(in *input) { in.Code.S3ObjectVersion = aws.String("1") }, complaint{invalid, 400, "S3ObjectVersion"}},
 		"no archive":    {func(in *input) { in.Code.ZipFile = []byte("x") }, complaint{invalid, 400, "code of f"}},
-		"layers":        {func(in *input) { in.Layers = []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"} }, complaint{invalid, 400, "Layers is not supported by this lab"}},
+		"layers":        {func(in *input) { in.Layers = []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"} }, complaint{invalid, 400, "does not exist"}},
 		"file system": {func(in *input) {
 			in.FileSystemConfigs = []types.FileSystemConfig{{Arn: aws.String("arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0"), LocalMountPath: aws.String("/mnt/a")}}
 		}, complaint{invalid, 400, "FileSystemConfigs"}},

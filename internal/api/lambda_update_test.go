@@ -65,7 +65,7 @@ func TestUpdateFunctionConfiguration(t *testing.T) {
 		"empty role":    {input{Role: aws.String("")}, complaint{"ValidationException", 400, "Value '' at 'role'"}},
 		"no permission": {input{Role: &poor, VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}, SecurityGroupIds: []string{group}}}, complaint{invalid, 400, "does not have permissions to call CreateNetworkInterface on EC2"}},
 		"half a VPC":    {input{VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}}}, complaint{invalid, 400, "security group"}},
-		"layers":        {input{Layers: []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"}}, complaint{invalid, 400, "Layers is not supported by this lab"}},
+		"layers":        {input{Layers: []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"}}, complaint{invalid, 400, "does not exist"}},
 		"tracing":       {input{TracingConfig: &types.TracingConfig{Mode: types.TracingModeActive}}, complaint{invalid, 400, "TracingConfig"}},
 		"timeout":       {input{Timeout: aws.Int32(901)}, complaint{"ValidationException", 400, "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"}},
 		"no function":   {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "function:g"}},

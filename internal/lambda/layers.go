@@ -30,8 +30,8 @@ type LayerVersion struct {
 	Version                 int64
 	Description             string   `json:",omitempty"`
 	LicenseInfo             string   `json:",omitempty"`
-	CompatibleRuntimes      []string `json:",omitempty"` // for people: a function may have any
-	CompatibleArchitectures []string `json:",omitempty"`
+	CompatibleRuntimes      []string `json:",omitzero"` // for people: a function may have any
+	CompatibleArchitectures []string `json:",omitzero"`
 	Created                 time.Time
 	CodeSha256              string
 	CodeSize                int64
@@ -226,21 +226,6 @@ func cutLayerVersion(arn string) (layer string, version int64) {
 		return arn, 0
 	}
 	return arn[:at], version
-}
-
-// OpenLayer opens the archive of a layer version, to be read and closed by the caller.
-func (s *Service) OpenLayer(layer string, version int64) (*sandbox.CodeFile, error) {
-	shown, err := s.GetLayerVersion(layer, version)
-	if err != nil {
-		return nil, err
-	}
-	s.layers.mu.Lock()
-	v := s.layers.byName[shown.LayerName].find(version)
-	s.layers.mu.Unlock()
-	if v == nil {
-		return nil, s.noLayer()
-	}
-	return s.uploads.Open(v.Key)
 }
 
 // ListLayerVersions describes a layer's versions, the latest first. A layer that is not there has none.

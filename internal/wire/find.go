@@ -11,9 +11,9 @@ func (x *exchange) signedService() *service {
 // findPath finds an operation of rest-json, in the service that the request is signed for or else in any. Some service is
 // then the one to answer, whether it has the operation or not.
 func (x *exchange) findPath() *route {
-	path := x.r.URL.EscapedPath()
+	path, query := x.r.URL.EscapedPath(), x.r.URL.RawQuery
 	if x.service = x.signedService(); x.service != nil {
-		return x.service.paths.find(x.r.Method, path)
+		return x.service.paths.find(x.r.Method, path, query)
 	}
 	for _, svc := range x.all {
 		if svc.Protocol != RestJSON {
@@ -22,7 +22,7 @@ func (x *exchange) findPath() *route {
 		if x.service == nil {
 			x.service = svc
 		}
-		if r := svc.paths.find(x.r.Method, path); r != nil {
+		if r := svc.paths.find(x.r.Method, path, query); r != nil {
 			x.service = svc
 			return r
 		}

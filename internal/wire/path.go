@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -11,11 +12,17 @@ type pathTree struct {
 	literals map[string]*pathTree
 	member   *pathTree         // below a segment that is a member
 	routes   map[string]*route // by method
+	queried  []*route          // those whose pattern ends in a query that has to be there, such as "?find=LayerVersion"
 }
 
 func (t *pathTree) add(r *route) {
-	for segment := range strings.SplitSeq(strings.Trim(r.URI, "/"), "/") {
+	path, query, _ := strings.Cut(r.URI, "?")
+	for segment := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		t = t.below(segment)
+	}
+	if query != "" {
+		t.queried = append(t.queried, r)
+		return
 	}
 	if t.routes == nil {
 		t.routes = map[string]*route{}
@@ -40,8 +47,8 @@ func (t *pathTree) below(segment string) *pathTree {
 	return t.literals[segment]
 }
 
-// find returns the operation, or nil. The path is as it came, with its percent signs.
-func (t *pathTree) find(method, path string) *route {
+// find returns the operation, or nil. The path and the query are as they came, with their percent signs.
+func (t *pathTree) find(method, path, query string) *route {
 	path = strings.Trim(path, "/")
 	for more := true; more; {
 		var segment string
@@ -53,6 +60,12 @@ func (t *pathTree) find(method, path string) *route {
 			t = t.member
 		default:
 			return nil
+		}
+	}
+	for _, r := range t.queried {
+		_, has, _ := strings.Cut(r.URI, "?")
+		if r.Method == method && slices.Contains(strings.Split(query, "&"), has) {
+			return r
 		}
 	}
 	return t.routes[method]

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -10,6 +11,7 @@ func TestPaths(t *testing.T) {
 	for _, uri := range []string{
 		"GET /2015-03-31/functions/", "POST /2015-03-31/functions", "GET /2015-03-31/functions/{Name}", "POST /2015-03-31/functions/{Name}/invocations",
 		"PUT /2017-10-31/functions/{Name}/concurrency", "GET /2015-03-31/functions/{Name}/versions/{Version}", "GET /tags/{ARN}",
+		"GET /layers", "GET /layers?find=LayerVersion",
 	} {
 		var method, path string
 		fmt.Sscan(uri, &method, &path)
@@ -28,14 +30,19 @@ func TestPaths(t *testing.T) {
 		"PUT /2015-03-31/functions/f/concurrency":                  "",
 		"DELETE /2015-03-31/functions/f":                           "",
 		"POST /2015-03-31/functions//invocations":                  "",
-		"GET /":           "",
-		"GET /2015-03-31": "",
-		"GET /tags/a/b":   "",
+		"GET /":                               "",
+		"GET /2015-03-31":                     "",
+		"GET /tags/a/b":                       "",
+		"GET /layers":                         "GET /layers",
+		"GET /layers?find=LayerVersion&Arn=a": "GET /layers?find=LayerVersion",
+		"GET /layers?Arn=a&find=LayerVersion": "GET /layers?find=LayerVersion",
+		"GET /layers?find=Other":              "GET /layers",
 	} {
 		var method, path string
 		fmt.Sscan(request, &method, &path)
+		path, query, _ := strings.Cut(path, "?")
 		got := ""
-		if r := tree.find(method, path); r != nil {
+		if r := tree.find(method, path, query); r != nil {
 			got = r.Name
 			if err := pathMembers(r.URI, path, func(name, value string) error {
 				got += " " + name + "=" + value

@@ -25,9 +25,10 @@ var services = []service{
 			"ListFunctions", "Invoke", "PublishVersion", "ListVersionsByFunction", "PutFunctionConcurrency", "GetFunctionConcurrency",
 			"DeleteFunctionConcurrency", "GetAccountSettings", "ListTags", "TagResource", "UntagResource",
 			"GetFunctionCodeSigningConfig", "GetFunctionRecursionConfig", "GetRuntimeManagementConfig",
+			"PublishLayerVersion", "GetLayerVersion", "GetLayerVersionByArn", "ListLayers", "ListLayerVersions", "DeleteLayerVersion",
 			"CreateFunctionUrlConfig", "GetFunctionUrlConfig", "ListFunctionUrlConfigs", "ListEventSourceMappings",
 		},
-		maxBody: map[string]int64{"CreateFunction": maxUpload, "UpdateFunctionCode": maxUpload, "Invoke": maxEvent},
+		maxBody: map[string]int64{"CreateFunction": maxUpload, "UpdateFunctionCode": maxUpload, "PublishLayerVersion": maxUpload, "Invoke": maxEvent},
 		// The model has the limits of functions with a capacity provider.
 		// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 		most: map[string]string{"Timeout": "900", "MemorySize": "10240"},

@@ -109,6 +109,19 @@ type GetFunctionUrlConfigResponse struct {
 	LastModifiedTime *string `json:"LastModifiedTime,omitzero"`
 }
 
+// GetLayerVersionResponse is what GetLayerVersionByArn answers.
+type GetLayerVersionResponse struct {
+	CompatibleArchitectures []string                   `json:"CompatibleArchitectures,omitzero"`
+	CompatibleRuntimes      []string                   `json:"CompatibleRuntimes,omitzero"`
+	Content                 *LayerVersionContentOutput `json:"Content,omitzero"`
+	CreatedDate             *string                    `json:"CreatedDate,omitzero"`
+	Description             *string                    `json:"Description,omitzero"`
+	LayerArn                *string                    `json:"LayerArn,omitzero"`
+	LayerVersionArn         *string                    `json:"LayerVersionArn,omitzero"`
+	LicenseInfo             *string                    `json:"LicenseInfo,omitzero"`
+	Version                 *int64                     `json:"Version,omitzero"`
+}
+
 // GetRuntimeManagementConfigResponse is what GetRuntimeManagementConfig answers.
 type GetRuntimeManagementConfigResponse struct {
 	FunctionArn       *string `json:"FunctionArn,omitzero"`
@@ -144,6 +157,18 @@ type ListFunctionsResponse struct {
 	NextMarker *string                 `json:"NextMarker,omitzero"`
 }
 
+// ListLayerVersionsResponse is what ListLayerVersions answers.
+type ListLayerVersionsResponse struct {
+	LayerVersions []LayerVersionsListItem `json:"LayerVersions,omitzero"`
+	NextMarker    *string                 `json:"NextMarker,omitzero"`
+}
+
+// ListLayersResponse is what ListLayers answers.
+type ListLayersResponse struct {
+	Layers     []LayersListItem `json:"Layers,omitzero"`
+	NextMarker *string          `json:"NextMarker,omitzero"`
+}
+
 // ListTagsResponse is what ListTags answers.
 type ListTagsResponse struct {
 	Tags map[string]string `json:"Tags,omitzero"`
@@ -153,4 +178,17 @@ type ListTagsResponse struct {
 type ListVersionsByFunctionResponse struct {
 	NextMarker *string                 `json:"NextMarker,omitzero"`
 	Versions   []FunctionConfiguration `json:"Versions,omitzero"`
+}
+
+// PublishLayerVersionResponse is what PublishLayerVersion answers.
+type PublishLayerVersionResponse struct {
+	CompatibleArchitectures []string                   `json:"CompatibleArchitectures,omitzero"`
+	CompatibleRuntimes      []string                   `json:"CompatibleRuntimes,omitzero"`
+	Content                 *LayerVersionContentOutput `json:"Content,omitzero"`
+	CreatedDate             *string                    `json:"CreatedDate,omitzero"`
+	Description             *string                    `json:"Description,omitzero"`
+	LayerArn                *string                    `json:"LayerArn,omitzero"`
+	LayerVersionArn         *string                    `json:"LayerVersionArn,omitzero"`
+	LicenseInfo             *string                    `json:"LicenseInfo,omitzero"`
+	Version                 *int64                     `json:"Version,omitzero"`
 }

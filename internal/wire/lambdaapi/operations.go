@@ -53,6 +53,20 @@ var (
 	GetFunctionRecursionConfig = wire.Operation[GetFunctionRecursionConfigRequest, GetFunctionRecursionConfigResponse]{Spec: wire.Spec{Service: Service, Name: "GetFunctionRecursionConfig", Method: "GET", URI: "/2024-08-31/functions/{FunctionName}/recursion-config", Status: 200}}
 	// GetRuntimeManagementConfig: Retrieves the runtime management configuration for a function's version.
 	GetRuntimeManagementConfig = wire.Operation[GetRuntimeManagementConfigRequest, GetRuntimeManagementConfigResponse]{Spec: wire.Spec{Service: Service, Name: "GetRuntimeManagementConfig", Method: "GET", URI: "/2021-07-20/functions/{FunctionName}/runtime-management-config", Status: 200}}
+	// PublishLayerVersion: Creates an Lambda layer from a ZIP archive.
+	PublishLayerVersion = wire.Operation[PublishLayerVersionRequest, PublishLayerVersionResponse]{Spec: wire.Spec{Service: Service, Name: "PublishLayerVersion", Method: "POST", URI: "/2018-10-31/layers/{LayerName}/versions", Status: 201, MaxBody: 70167211}}
+	// GetLayerVersion: Returns information about a version of an Lambda layer, with a link to download the layer archive
+	// that's valid for 10 minutes.
+	GetLayerVersion = wire.Operation[GetLayerVersionRequest, GetLayerVersionResponse]{Spec: wire.Spec{Service: Service, Name: "GetLayerVersion", Method: "GET", URI: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", Status: 200}}
+	// GetLayerVersionByArn: Returns information about a version of an Lambda layer, with a link to download the layer
+	// archive that's valid for 10 minutes.
+	GetLayerVersionByArn = wire.Operation[GetLayerVersionByArnRequest, GetLayerVersionResponse]{Spec: wire.Spec{Service: Service, Name: "GetLayerVersionByArn", Method: "GET", URI: "/2018-10-31/layers?find=LayerVersion", Status: 200}}
+	// ListLayers: Lists Lambda layers and shows information about the latest version of each.
+	ListLayers = wire.Operation[ListLayersRequest, ListLayersResponse]{Spec: wire.Spec{Service: Service, Name: "ListLayers", Method: "GET", URI: "/2018-10-31/layers", Status: 200}}
+	// ListLayerVersions: Lists the versions of an Lambda layer.
+	ListLayerVersions = wire.Operation[ListLayerVersionsRequest, ListLayerVersionsResponse]{Spec: wire.Spec{Service: Service, Name: "ListLayerVersions", Method: "GET", URI: "/2018-10-31/layers/{LayerName}/versions", Status: 200}}
+	// DeleteLayerVersion: Deletes a version of an Lambda layer.
+	DeleteLayerVersion = wire.Operation[DeleteLayerVersionRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeleteLayerVersion", Method: "DELETE", URI: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", Status: 204}}
 	// CreateFunctionUrlConfig: Creates a Lambda function URL with the specified configuration parameters.
 	CreateFunctionUrlConfig = wire.Operation[CreateFunctionUrlConfigRequest, CreateFunctionUrlConfigResponse]{Spec: wire.Spec{Service: Service, Name: "CreateFunctionUrlConfig", Method: "POST", URI: "/2021-10-31/functions/{FunctionName}/url", Status: 201}}
 	// GetFunctionUrlConfig: Returns details about a Lambda function URL.
@@ -86,6 +100,12 @@ func Operations() []wire.Spec {
 		GetFunctionCodeSigningConfig.Spec,
 		GetFunctionRecursionConfig.Spec,
 		GetRuntimeManagementConfig.Spec,
+		PublishLayerVersion.Spec,
+		GetLayerVersion.Spec,
+		GetLayerVersionByArn.Spec,
+		ListLayers.Spec,
+		ListLayerVersions.Spec,
+		DeleteLayerVersion.Spec,
 		CreateFunctionUrlConfig.Spec,
 		GetFunctionUrlConfig.Spec,
 		ListFunctionUrlConfigs.Spec,

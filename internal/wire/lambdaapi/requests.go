@@ -55,6 +55,12 @@ type DeleteFunctionRequest struct {
 	Qualifier    *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
 }
 
+// DeleteLayerVersionRequest is what DeleteLayerVersion takes.
+type DeleteLayerVersionRequest struct {
+	LayerName     *string `json:"-" location:"uri LayerName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+"`
+	VersionNumber *int64  `json:"-" location:"uri VersionNumber" required:"true"`
+}
+
 // GetAccountSettingsRequest is what GetAccountSettings takes.
 type GetAccountSettingsRequest struct {
 }
@@ -90,6 +96,17 @@ type GetFunctionRequest struct {
 type GetFunctionUrlConfigRequest struct {
 	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\\d+$)[0-9a-zA-Z-_]+))?"`
 	Qualifier    *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"((?!^\\d+$)^[0-9a-zA-Z-_]+$)"`
+}
+
+// GetLayerVersionByArnRequest is what GetLayerVersionByArn takes.
+type GetLayerVersionByArnRequest struct {
+	Arn *string `json:"-" location:"querystring Arn" required:"true" length:"1,2048" pattern:"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))"`
+}
+
+// GetLayerVersionRequest is what GetLayerVersion takes.
+type GetLayerVersionRequest struct {
+	LayerName     *string `json:"-" location:"uri LayerName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+"`
+	VersionNumber *int64  `json:"-" location:"uri VersionNumber" required:"true"`
 }
 
 // GetRuntimeManagementConfigRequest is what GetRuntimeManagementConfig takes.
@@ -133,6 +150,23 @@ type ListFunctionsRequest struct {
 	MaxItems        *int32  `json:"-" location:"querystring MaxItems" range:"1,10000"`
 }
 
+// ListLayerVersionsRequest is what ListLayerVersions takes.
+type ListLayerVersionsRequest struct {
+	CompatibleArchitecture *string `json:"-" location:"querystring CompatibleArchitecture" enum:"x86_64,arm64"`
+	CompatibleRuntime      *string `json:"-" location:"querystring CompatibleRuntime"`
+	LayerName              *string `json:"-" location:"uri LayerName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+"`
+	Marker                 *string `json:"-" location:"querystring Marker"`
+	MaxItems               *int32  `json:"-" location:"querystring MaxItems" range:"1,50"`
+}
+
+// ListLayersRequest is what ListLayers takes.
+type ListLayersRequest struct {
+	CompatibleArchitecture *string `json:"-" location:"querystring CompatibleArchitecture" enum:"x86_64,arm64"`
+	CompatibleRuntime      *string `json:"-" location:"querystring CompatibleRuntime"`
+	Marker                 *string `json:"-" location:"querystring Marker"`
+	MaxItems               *int32  `json:"-" location:"querystring MaxItems" range:"1,50"`
+}
+
 // ListTagsRequest is what ListTags takes.
 type ListTagsRequest struct {
 	Resource *string `json:"-" location:"uri Resource" required:"true" length:"1,10000" pattern:"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})"`
@@ -143,6 +177,16 @@ type ListVersionsByFunctionRequest struct {
 	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
 	Marker       *string `json:"-" location:"querystring Marker"`
 	MaxItems     *int32  `json:"-" location:"querystring MaxItems" range:"1,10000"`
+}
+
+// PublishLayerVersionRequest is what PublishLayerVersion takes.
+type PublishLayerVersionRequest struct {
+	CompatibleArchitectures []string                  `json:"CompatibleArchitectures,omitzero" length:"0,2" each_enum:"x86_64,arm64"`
+	CompatibleRuntimes      []string                  `json:"CompatibleRuntimes,omitzero" length:"0,15"`
+	Content                 *LayerVersionContentInput `json:"Content,omitzero" required:"true"`
+	Description             *string                   `json:"Description,omitzero" length:"0,256"`
+	LayerName               *string                   `json:"-" location:"uri LayerName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+"`
+	LicenseInfo             *string                   `json:"LicenseInfo,omitzero" length:"0,512" pattern:".*"`
 }
 
 // PublishVersionRequest is what PublishVersion takes.

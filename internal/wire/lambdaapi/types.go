@@ -258,6 +258,43 @@ type Layer struct {
 	SigningProfileVersionArn *string `json:"SigningProfileVersionArn,omitzero"`
 }
 
+// LayerVersionContentInput: A ZIP archive that contains the contents of an Lambda layer.
+type LayerVersionContentInput struct {
+	S3Bucket            *string `json:"S3Bucket,omitzero" length:"3,63" pattern:"[0-9A-Za-z\\.\\-_]*(?<!\\.)"`
+	S3Key               *string `json:"S3Key,omitzero" length:"1,1024" pattern:".*"`
+	S3ObjectStorageMode *string `json:"S3ObjectStorageMode,omitzero" enum:"COPY,REFERENCE"`
+	S3ObjectVersion     *string `json:"S3ObjectVersion,omitzero" length:"1,1024" pattern:".*"`
+	ZipFile             []byte  `json:"ZipFile,omitzero" sensitive:"true"`
+}
+
+// LayerVersionContentOutput: Details about a version of an Lambda layer.
+type LayerVersionContentOutput struct {
+	CodeSha256               *string           `json:"CodeSha256,omitzero"`
+	CodeSize                 *int64            `json:"CodeSize,omitzero"`
+	Location                 *string           `json:"Location,omitzero"`
+	ResolvedS3Object         *ResolvedS3Object `json:"ResolvedS3Object,omitzero"`
+	SigningJobArn            *string           `json:"SigningJobArn,omitzero"`
+	SigningProfileVersionArn *string           `json:"SigningProfileVersionArn,omitzero"`
+}
+
+// LayerVersionsListItem: Details about a version of an Lambda layer.
+type LayerVersionsListItem struct {
+	CompatibleArchitectures []string `json:"CompatibleArchitectures,omitzero"`
+	CompatibleRuntimes      []string `json:"CompatibleRuntimes,omitzero"`
+	CreatedDate             *string  `json:"CreatedDate,omitzero"`
+	Description             *string  `json:"Description,omitzero"`
+	LayerVersionArn         *string  `json:"LayerVersionArn,omitzero"`
+	LicenseInfo             *string  `json:"LicenseInfo,omitzero"`
+	Version                 *int64   `json:"Version,omitzero"`
+}
+
+// LayersListItem: Details about an Lambda layer.
+type LayersListItem struct {
+	LatestMatchingVersion *LayerVersionsListItem `json:"LatestMatchingVersion,omitzero"`
+	LayerArn              *string                `json:"LayerArn,omitzero"`
+	LayerName             *string                `json:"LayerName,omitzero"`
+}
+
 // LoggingConfig: The function's Amazon CloudWatch Logs configuration settings.
 type LoggingConfig struct {
 	ApplicationLogLevel *string `json:"ApplicationLogLevel,omitzero" enum:"TRACE,DEBUG,INFO,WARN,ERROR,FATAL"`

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+
+	"enilab/internal/lambda"
+	"enilab/internal/wire"
+	api "enilab/internal/wire/lambdaapi"
+)
+
+func registerLayers(s *wire.Server, l lambdaAPI) {
+	wire.Handle(s, api.PublishLayerVersion, l.publishLayerVersion)
+	wire.Handle(s, api.GetLayerVersion, l.getLayerVersion)
+	wire.Handle(s, api.GetLayerVersionByArn, l.getLayerVersionByARN)
+	wire.Handle(s, api.ListLayers, l.listLayers)
+	wire.Handle(s, api.ListLayerVersions, l.listLayerVersions)
+	wire.Handle(s, api.DeleteLayerVersion, l.deleteLayerVersion)
+}
+
+func (l lambdaAPI) publishLayerVersion(_ context.Context, in *api.PublishLayerVersionRequest) (*api.PublishLayerVersionResponse, error) {
+	key, err := storeKey(in.Content.S3Bucket, in.Content.S3Key, in.Content.S3ObjectVersion, nil)
+	if err != nil {
+		return nil, err
+	}
+	v, err := l.PublishLayerVersion(lambda.PublishLayerVersionInput{
+		LayerName: *in.LayerName, ZipFile: in.Content.ZipFile, StoreKey: key, Description: given(in.Description), LicenseInfo: given(in.LicenseInfo),
+		CompatibleRuntimes: in.CompatibleRuntimes, CompatibleArchitectures: in.CompatibleArchitectures,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := api.PublishLayerVersionResponse(*layerVersion(v))
+	return &out, nil
+}
+
+// layerVersion is a layer version as the wire shows it.
+func layerVersion(v lambda.LayerVersion) *api.GetLayerVersionResponse {
+	return &api.GetLayerVersionResponse{
+		Content:  &api.LayerVersionContentOutput{CodeSha256: &v.CodeSha256, CodeSize: &v.CodeSize},
+		LayerArn: &v.LayerARN, LayerVersionArn: &v.ARN, Version: &v.Version, Description: &v.Description, LicenseInfo: set(v.LicenseInfo),
+		CreatedDate: new(v.Created.UTC().Format(lastModified)), CompatibleRuntimes: v.CompatibleRuntimes, CompatibleArchitectures: v.CompatibleArchitectures,
+	}
+}
+
+func (l lambdaAPI) getLayerVersion(_ context.Context, in *api.GetLayerVersionRequest) (*api.GetLayerVersionResponse, error) {
+	v, err := l.GetLayerVersion(*in.LayerName, *in.VersionNumber)
+	if err != nil {
+		return nil, err
+	}
+	return layerVersion(v), nil
+}
+
+func (l lambdaAPI) getLayerVersionByARN(_ context.Context, in *api.GetLayerVersionByArnRequest) (*api.GetLayerVersionResponse, error) {
+	v, err := l.GetLayerVersionByARN(*in.Arn)
+	if err != nil {
+		return nil, err
+	}
+	return layerVersion(v), nil
+}
+
+func (l lambdaAPI) deleteLayerVersion(_ context.Context, in *api.DeleteLayerVersionRequest) (*wire.None, error) {
+	return nil, l.DeleteLayerVersion(*in.LayerName, *in.VersionNumber)
+}
+
+// listedLayer is a layer version in a list.
+func listedLayer(v lambda.LayerVersion) api.LayerVersionsListItem {
+	return api.LayerVersionsListItem{
+		LayerVersionArn: &v.ARN, Version: &v.Version, Description: &v.Description, LicenseInfo: set(v.LicenseInfo),
+		CreatedDate: new(v.Created.UTC().Format(lastModified)), CompatibleRuntimes: v.CompatibleRuntimes, CompatibleArchitectures: v.CompatibleArchitectures,
+	}
+}
+
+// fits tells whether a layer version is said to be for a runtime and an architecture; nil: for any.
+func fits(v lambda.LayerVersion, runtime, architecture *string) bool {
+	return (runtime == nil || slices.Contains(v.CompatibleRuntimes, *runtime)) &&
+		(architecture == nil || slices.Contains(v.CompatibleArchitectures, *architecture))
+}
+
+func (l lambdaAPI) listLayerVersions(_ context.Context, in *api.ListLayerVersionsRequest) (*api.ListLayerVersionsResponse, error) {
+	items := []api.LayerVersionsListItem{}
+	for _, v := range l.ListLayerVersions(*in.LayerName) {
+		if fits(v, in.CompatibleRuntime, in.CompatibleArchitecture) {
+			items = append(items, listedLayer(v))
+		}
+	}
+	items, next, err := layerPage(items, in.Marker, in.MaxItems)
+	return &api.ListLayerVersionsResponse{LayerVersions: items, NextMarker: next}, err
+}
+
+// listLayers lists each layer with its latest version that fits.
+func (l lambdaAPI) listLayers(_ context.Context, in *api.ListLayersRequest) (*api.ListLayersResponse, error) {
+	items := []api.LayersListItem{}
+	for _, layer := range l.ListLayers() {
+		for _, v := range l.ListLayerVersions(layer.LayerName) {
+			if fits(v, in.CompatibleRuntime, in.CompatibleArchitecture) {
+				items = append(items, api.LayersListItem{LayerName: &v.LayerName, LayerArn: &v.LayerARN, LatestMatchingVersion: new(listedLayer(v))})
+				break
+			}
+		}
+	}
+	items, next, err := layerPage(items, in.Marker, in.MaxItems)
+	return &api.ListLayersResponse{Layers: items, NextMarker: next}, err
+}
+
+// layerPage cuts a list. A marker says how many came before.
+func layerPage[T any](list []T, marker *string, most *int32) (page []T, next *string, err error) {
+	from := 0
+	if m := given(marker); m != "" {
+		if from, err = strconv.Atoi(m); err != nil || from < 0 {
+			return nil, nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "Marker is none that this lab has given"}
+		}
+	}
+	from = min(from, len(list))
+	to := min(from+int(cmp.Or(given(most), maxItems)), len(list))
+	if to < len(list) {
+		next = new(strconv.Itoa(to))
+	}
+	return list[from:to], next, nil
+}
