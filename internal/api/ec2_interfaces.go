@@ -24,6 +24,9 @@ func (h ec2Handlers) createNetworkInterface(ctx context.Context, in *ec2api.Crea
 		notSupported("Ipv6Addresses", len(in.Ipv6Addresses) > 0),
 		notSupported("Ipv6PrefixCount", given(in.Ipv6PrefixCount) > 0),
 		notSupported("Ipv6Prefix", len(in.Ipv6Prefixes) > 0),
+		notSupported("EnablePrimaryIpv6", given(in.EnablePrimaryIpv6)),
+		notSupported("ConnectionTrackingSpecification", in.ConnectionTrackingSpecification != nil),
+		notSupported("Operator", in.Operator != nil),
 		dryRun(in.DryRun),
 	); err != nil {
 		return nil, err
@@ -106,16 +109,20 @@ func (h ec2Handlers) detachNetworkInterface(_ context.Context, in *ec2api.Detach
 
 func (h ec2Handlers) modifyNetworkInterfaceAttribute(ctx context.Context, in *ec2api.ModifyNetworkInterfaceAttributeRequest) (*wire.None, error) {
 	check := given(in.SourceDestCheck).Value
-	if in.Attachment == nil && in.Description == nil && in.EnaSrdSpecification == nil && in.Groups == nil && check == nil {
-		return nil, refusal(missingParameter, "The request must contain an attribute to modify")
-	}
 	if err := cmp.Or(
 		notSupported("Attachment", in.Attachment != nil),
 		notSupported("EnaSrdSpecification", in.EnaSrdSpecification != nil),
+		notSupported("ConnectionTrackingSpecification", in.ConnectionTrackingSpecification != nil),
+		notSupported("EnablePrimaryIpv6", given(in.EnablePrimaryIpv6)),
+		notSupported("AssociatePublicIpAddress", given(in.AssociatePublicIpAddress)),
+		notSupported("AssociatedSubnetId", len(in.AssociatedSubnetIds) > 0),
 		notSupported("SourceDestCheck", check != nil && !*check), // the kernel checks every interface's source
 		dryRun(in.DryRun),
 	); err != nil {
 		return nil, err
+	}
+	if in.Description == nil && in.Groups == nil && check == nil {
+		return nil, refusal(missingParameter, "The request must contain an attribute to modify")
 	}
 	return nil, h.ModifyNetworkInterfaceAttribute(ctx, ec2.ModifyNetworkInterfaceAttributeInput{
 		NetworkInterfaceID: *in.NetworkInterfaceId, Description: given(in.Description).Value, Groups: in.Groups,

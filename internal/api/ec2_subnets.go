@@ -16,6 +16,10 @@ func (h ec2Handlers) createSubnet(_ context.Context, in *ec2api.CreateSubnetRequ
 		notSupported("Ipv6CidrBlock", in.Ipv6CidrBlock != nil),
 		notSupported("Ipv6Native", given(in.Ipv6Native)),
 		notSupported("OutpostArn", in.OutpostArn != nil),
+		notSupported("Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil),
+		notSupported("Ipv4NetmaskLength", in.Ipv4NetmaskLength != nil),
+		notSupported("Ipv6IpamPoolId", in.Ipv6IpamPoolId != nil),
+		notSupported("Ipv6NetmaskLength", in.Ipv6NetmaskLength != nil),
 		dryRun(in.DryRun),
 	); err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ func (h ec2Handlers) createVpc(ctx context.Context, in *ec2api.CreateVpcRequest)
 		notSupported("Ipv6NetmaskLength", in.Ipv6NetmaskLength != nil),
 		notSupported("Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil),
 		notSupported("Ipv4NetmaskLength", in.Ipv4NetmaskLength != nil),
+		notSupported("VpcEncryptionControl", in.VpcEncryptionControl != nil),
 		notSupported("InstanceTenancy", in.InstanceTenancy != nil && *in.InstanceTenancy != "default"),
 		dryRun(in.DryRun),
 	); err != nil {
