@@ -119,7 +119,7 @@ func TestEventsAreLinesOfJSON(t *testing.T) {
 			heard <- s.Text()
 		}
 	}()
-	wanted := []string{"env.started", "env.bound", "eni.created", "function.update"}
+	wanted := []string{"env.started", "env.bound", "eni.created", "function.update", "invoke.done"}
 	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(100 * time.Millisecond) // the first may come before the reader is there
 	defer tick.Stop()
