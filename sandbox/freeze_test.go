@@ -90,7 +90,7 @@ func TestFrozen(t *testing.T) {
 					freeze(t, p)
 					before, some := ran(t, p.Pid())
 					other := config(t, "for ((i = 0; i < 20000; i++)); do :; done")
-					other.UID, other.GID = other.UID+uint32(min(other.UID, 1)), other.GID+uint32(min(other.GID, 1))
+					other.UID, other.GID = other.UID+min(other.UID, 1), other.GID+min(other.GID, 1)
 					await(t, start(t, other))
 					if after, all := ran(t, p.Pid()); after != before || all != some {
 						t.Errorf("%d processes had %d ns more, and are %d now", some, after-before, all)

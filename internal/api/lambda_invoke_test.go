@@ -119,7 +119,8 @@ func TestFunctionsCalledFunction(t *testing.T) {
 			f.active(*out.FunctionArn)
 		}
 		for _, c := range [][3]string{
-			{name, "", "$LATEST"}, {name, "$LATEST", "$LATEST"}, {name, "1", "1"}, {name + ":1", "", "1"}, {name + ":$LATEST", "", "$LATEST"},
+			{name, "", "$LATEST"},
+			{name, "$LATEST", "$LATEST"}, {name, "1", "1"}, {name + ":1", "", "1"}, {name + ":$LATEST", "", "$LATEST"},
 			{"123456789012:function:" + name, "1", "1"}, {"123456789012:function:" + name + ":2", "", "2"}, {*made.FunctionArn, "2", "2"}, {*made.FunctionArn + ":2", "2", "2"},
 		} {
 			var qualifier *string

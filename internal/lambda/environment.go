@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"enilab/internal/events"
@@ -53,6 +54,16 @@ func (s *Service) start(ctx context.Context, g *generation, x *execution) (*envi
 	x.again = time.Now()
 	x.out.Payload, x.out.FunctionError = nil, ""
 	return s.provide(ctx, g, x)
+}
+
+// unpackError tells an archive that is not as it must be from a lab that cannot unpack it, for want of room say: then the
+// system has refused something, and not for a name that the archive gives.
+func unpackError(err error) error {
+	code := InvalidParameterValue
+	if errno := syscall.Errno(0); errors.As(err, &errno) && errno != syscall.ENAMETOOLONG {
+		code = ServiceException
+	}
+	return refuse(code, "%w", err)
 }
 
 // slotFailure is an environment that could not start for a reason of the lab's own.
@@ -128,7 +139,7 @@ func (s *Service) cold(ctx context.Context, g *generation, x *execution) (_ *env
 		layers, more, err = s.uploads.cache.UnpackLayers(ctx, g.layers)
 		return done || more, err
 	}); err != nil {
-		return nil, refuse(InvalidParameterValue, "%w", err)
+		return nil, unpackError(err)
 	}
 
 	began := time.Now()

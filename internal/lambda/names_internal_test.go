@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -62,11 +63,12 @@ func TestRef(t *testing.T) {
 			t.Errorf("%q with the qualifier %q is %+v, %v; want %+v, %s", c.name, c.qualifier, got, err, c.want, c.code)
 		}
 	}
-	if _, err := s.Ref("arn:aws:lambda:eu-west-1:123456789012:function:f", ""); err == nil ||
-		err.(*Error).Message != "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')" || err.(*Error).Status() != 404 {
+	var refused *Error
+	_, err := s.Ref("arn:aws:lambda:eu-west-1:123456789012:function:f", "")
+	if !errors.As(err, &refused) || refused.Message != "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')" || refused.Status() != 404 {
 		t.Error(err)
 	}
-	if _, err := s.Ref("210987654321:function:f", ""); err == nil || err.(*Error).Status() != 403 {
+	if _, err := s.Ref("210987654321:function:f", ""); !errors.As(err, &refused) || refused.Status() != 403 {
 		t.Error(err)
 	}
 	for name, want := range map[string]string{"f": "f", "my-function:$LATEST": "my-function", arn + "function": "function", "my-function:1": "", "f:live": ""} {
