@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strings"
 
 	"enilab/internal/lambda"
 	api "enilab/internal/wire/lambdaapi"
@@ -39,7 +41,9 @@ func configuration(c lambda.FunctionConfiguration) *api.FunctionConfiguration {
 		LastUpdateStatus: set(string(c.LastUpdateStatus)), LastUpdateStatusReason: set(c.LastUpdateStatusReason),
 		LastUpdateStatusReasonCode: set(string(c.LastUpdateStatusReasonCode)),
 		EphemeralStorage:           &api.EphemeralStorage{Size: new(int32(c.EphemeralStorage))},
-		TracingConfig:              &api.TracingConfigResponse{Mode: new("PassThrough")},
+		TracingConfig:              &api.TracingConfigResponse{Mode: new(cmp.Or(c.TracingMode, "PassThrough"))},
+		LoggingConfig:              loggingConfig(c.Logging()),
+		RuntimeVersionConfig:       runtimeVersion(c),
 		SnapStart:                  &api.SnapStartResponse{ApplyOn: new("None"), OptimizationStatus: new("Off")},
 	}
 	if c.Architecture != "" {
@@ -51,10 +55,25 @@ func configuration(c lambda.FunctionConfiguration) *api.FunctionConfiguration {
 	if len(c.Environment) > 0 {
 		out.Environment = &api.EnvironmentResponse{Variables: c.Environment}
 	}
-	if c.VpcConfig.Attached() {
-		out.VpcConfig = &api.VpcConfigResponse{SubnetIds: c.VpcConfig.SubnetIDs, SecurityGroupIds: c.VpcConfig.SecurityGroupIDs, VpcId: &c.VpcConfig.VpcID}
+	if v := c.VpcConfig; v.Given || v.Attached() {
+		out.VpcConfig = &api.VpcConfigResponse{
+			SubnetIds: slices.Concat([]string{}, v.SubnetIDs), SecurityGroupIds: slices.Concat([]string{}, v.SecurityGroupIDs), VpcId: &v.VpcID,
+			Ipv6AllowedForDualStack: &v.Ipv6AllowedForDualStack,
+		}
 	}
 	return out
+}
+
+func loggingConfig(l lambda.LoggingConfig) *api.LoggingConfig {
+	return &api.LoggingConfig{
+		LogFormat: &l.LogFormat, LogGroup: &l.LogGroup, ApplicationLogLevel: set(l.ApplicationLogLevel), SystemLogLevel: set(l.SystemLogLevel),
+	}
+}
+
+// runtimeVersion names the version of a function's runtime. On AWS a hash stands at its end, here the runtime.
+func runtimeVersion(c lambda.FunctionConfiguration) *api.RuntimeVersionConfig {
+	region := strings.SplitN(c.FunctionARN, ":", 5)[3]
+	return &api.RuntimeVersionConfig{RuntimeVersionArn: new("arn:aws:lambda:" + region + "::runtime:" + c.Runtime)}
 }
 
 // maxItems is the most, and the usual number, of functions in one answer.

@@ -85,7 +85,7 @@ func TestInvoke(t *testing.T) {
 		"context":           {input{ClientContext: encode("{")}, complaint{content, 400, "Client context must be"}},
 		"long context":      {input{ClientContext: encode(`"` + strings.Repeat("x", 2700) + `"`)}, complaint{content, 400, "at most 3583 bytes"}},
 		"type":              {input{InvocationType: "Maybe"}, complaint{"ValidationException", 400, "Value 'Maybe' at 'invocationType'"}},
-		"too large, later":  {input{Payload: make([]byte, 1<<20+1), InvocationType: types.InvocationTypeEvent}, complaint{"RequestTooLargeException", 413, "too large for the Event invocation type"}},
+		"too large, later":  {input{Payload: make([]byte, 1<<20+1), InvocationType: types.InvocationTypeEvent}, complaint{"RequestEntityTooLargeException", 413, "Request must be smaller than 1048576 bytes for the InvokeFunction operation"}},
 		"no such function":  {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "Function not found: arn:aws:lambda:us-east-1:123456789012:function:g"}},
 		"no such version":   {input{Qualifier: aws.String("2")}, complaint{notFound, 404, "function:f:2"}},
 		"another account":   {input{FunctionName: aws.String("arn:aws:lambda:us-east-1:210987654321:function:f")}, complaint{"AccessDeniedException", 403, "another account"}},

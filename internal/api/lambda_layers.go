@@ -21,7 +21,10 @@ func registerLayers(s *wire.Server, l lambdaAPI) {
 }
 
 func (l lambdaAPI) publishLayerVersion(_ context.Context, in *api.PublishLayerVersionRequest) (*api.PublishLayerVersionResponse, error) {
-	key, err := storeKey(in.Content.S3Bucket, in.Content.S3Key, in.Content.S3ObjectVersion, nil)
+	if err := refuseMembers(in); err != nil {
+		return nil, err
+	}
+	key, err := storeKey(in.Content.S3Bucket, in.Content.S3Key)
 	if err != nil {
 		return nil, err
 	}

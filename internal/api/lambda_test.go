@@ -112,23 +112,22 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		"no runtime":    {func(in *input) { in.Runtime = "" }, complaint{invalid, 400, "Runtime and Handler are mandatory parameters"}},
 		"no handler":    {func(in *input) { in.Handler = nil }, complaint{invalid, 400, "Runtime and Handler are mandatory parameters"}},
 		"language":      {func(in *input) { in.Runtime = types.RuntimeRuby34 }, complaint{invalid, 400, "Value ruby3.4 at 'runtime'"}},
-		"image":         {func(in *input) { in.Code = &types.FunctionCode{ImageUri: aws.String("i")} }, complaint{invalid, 400, "container image"}},
+		"image":         {func(in *input) { in.Code = &types.FunctionCode{ImageUri: aws.String("i")} }, complaint{invalid, 400, "ImageUri is not supported by this lab"}},
 		"package":       {func(in *input) { in.PackageType = types.PackageTypeImage }, complaint{invalid, 400, "package type"}},
 		"no code":       {func(in *input) { in.Code = &types.FunctionCode{} }, complaint{invalid, 400, "code of f"}},
 		"key alone":     {func(in *input) { in.Code = &types.FunctionCode{S3Key: aws.String("k")} }, complaint{invalid, 400, "S3Bucket and S3Key go together"}},
-		"no such key":   {func(in *input) { in.Code = &types.FunctionCode{S3Bucket: aws.String("bucket"), S3Key: aws.String("k")} }, complaint{invalid, 400, "code of f"}},
+		"no such key":   {func(in *input) { in.Code = &types.FunctionCode{S3Bucket: aws.String("bucket"), S3Key: aws.String("k")} }, complaint{invalid, 400, "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist."}},
 		"key's version": {func(in *input) { in.Code.S3ObjectVersion = aws.String("1") }, complaint{invalid, 400, "S3ObjectVersion"}},
-		"no archive":    {func(in *input) { in.Code.ZipFile = []byte("x") }, complaint{invalid, 400, "code of f"}},
+		"no archive":    {func(in *input) { in.Code.ZipFile = []byte("x") }, complaint{invalid, 400, "Could not unzip uploaded file. Please check your file, then try to upload again."}},
 		"layers":        {func(in *input) { in.Layers = []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"} }, complaint{invalid, 400, "does not exist"}},
 		"file system": {func(in *input) {
 			in.FileSystemConfigs = []types.FileSystemConfig{{Arn: aws.String("arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0"), LocalMountPath: aws.String("/mnt/a")}}
 		}, complaint{invalid, 400, "FileSystemConfigs"}},
-		"image's command": {func(in *input) { in.ImageConfig = &types.ImageConfig{} }, complaint{invalid, 400, "ImageConfig"}},
+		"image's command": {func(in *input) { in.ImageConfig = &types.ImageConfig{WorkingDirectory: aws.String("/")} }, complaint{invalid, 400, "ImageConfig"}},
 		"dead letters": {func(in *input) {
 			in.DeadLetterConfig = &types.DeadLetterConfig{TargetArn: aws.String("arn:aws:sqs:us-east-1:123456789012:q")}
 		}, complaint{invalid, 400, "DeadLetterConfig"}},
 		"key":       {func(in *input) { in.KMSKeyArn = aws.String("arn:aws:kms:us-east-1:123456789012:key/k") }, complaint{invalid, 400, "KMSKeyArn"}},
-		"tracing":   {func(in *input) { in.TracingConfig = &types.TracingConfig{Mode: types.TracingModeActive} }, complaint{invalid, 400, "TracingConfig"}},
 		"snapshots": {func(in *input) { in.SnapStart = &types.SnapStart{ApplyOn: types.SnapStartApplyOnPublishedVersions} }, complaint{invalid, 400, "SnapStart"}},
 		"signing": {func(in *input) {
 			in.CodeSigningConfigArn = aws.String("arn:aws:lambda:us-east-1:123456789012:code-signing-config:csc-0123456789abcdef0")

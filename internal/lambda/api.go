@@ -59,6 +59,10 @@ type VpcConfig struct {
 	SubnetIDs        []string // of one VPC, at most 16
 	SecurityGroupIDs []string // one to five
 	VpcID            string   // in answers; in requests only where subnets of several VPCs share a name
+
+	// Kept without effect: the lab's subnets have no IPv6.
+	Ipv6AllowedForDualStack bool `json:",omitempty"`
+	Given                   bool `json:",omitempty"` // a request had a VpcConfig, empty or not: AWS shows it from then on
 }
 
 // Attached tells whether the configuration names a VPC.
@@ -80,8 +84,10 @@ type CreateFunctionInput struct {
 	EphemeralStorage int               // MB in /tmp, 512 to 10,240; zero means 512
 	Timeout          time.Duration     // 1 s to 15 min; zero means 3 s
 	VpcConfig        VpcConfig
-	Mode             Mode     // empty means Shared
-	Layers           []string // ARNs of layer versions, at most five; a later one's files lie over an earlier one's
+	Mode             Mode           // empty means Shared
+	Layers           []string       // ARNs of layer versions, at most five; a later one's files lie over an earlier one's
+	LoggingConfig    *LoggingConfig // nil: a text log in /aws/lambda/NAME
+	TracingMode      string         // "Active" or "PassThrough"; empty means PassThrough
 	Tags             map[string]string
 	Publish          bool // version 1 at once, which is then what is answered
 }
@@ -99,6 +105,8 @@ type UpdateFunctionConfigurationInput struct {
 	MemorySize       *int
 	EphemeralStorage *int
 	Layers           *[]string
+	LoggingConfig    *LoggingConfig // what is empty in it stays as it is
+	TracingMode      *string
 	Timeout          *time.Duration
 	RevisionID       string // unless empty, the function must be at this revision
 }
@@ -142,6 +150,8 @@ type FunctionConfiguration struct {
 	Environment                map[string]string `json:",omitempty"`
 	Layers                     []FunctionLayer   `json:",omitempty"`
 	VpcConfig                  VpcConfig
+	LoggingConfig              LoggingConfig // as it was asked for; see Logging
+	TracingMode                string        `json:",omitempty"`
 	Mode                       Mode
 	LastModified               time.Time
 	State                      State

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -11,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"enilab/internal/runtimes"
 	"enilab/sandbox"
 
 	"github.com/google/uuid"
@@ -36,13 +36,7 @@ type source struct {
 	mu   sync.Mutex // guards runs; held while a copy is removed, so that nobody comes to run it meanwhile
 	runs map[[sha256.Size]byte]int
 
-	checked sync.Map // by checkedKey: what was found good, as a checkedFile
-}
-
-// checkedKey is code and whether it may do without a bootstrap.
-type checkedKey struct {
-	key  string
-	bare bool
+	checked sync.Map // by key: what was found good, as a checkedFile
 }
 
 // checkedFile is code that was read and checked as a whole, and the file that it was in then.
@@ -53,13 +47,13 @@ type checkedFile struct {
 
 // good is the code under a key if it was found good and its file is the same since: a thousand functions of one archive
 // need not read it a thousand times. When code is fetched its hash is checked in any case.
-func (c *source) good(key checkedKey) (sandbox.Code, bool) {
+func (c *source) good(key string) (sandbox.Code, bool) {
 	was, ok := c.checked.Load(key)
 	if !ok {
 		return sandbox.Code{}, false
 	}
 	then := was.(checkedFile)
-	now, err := os.Stat(filepath.Join(c.Dir, key.key))
+	now, err := os.Stat(filepath.Join(c.Dir, key))
 	same := err == nil && os.SameFile(now, then.info) && now.Size() == then.info.Size() && now.ModTime().Equal(then.info.ModTime())
 	return then.code, same
 }
@@ -101,23 +95,21 @@ func (a *archive) drop() error {
 	return nil
 }
 
-// bare tells whether a function's code may do without a bootstrap: a managed runtime has one, and a layer may.
-func (c FunctionConfiguration) bare() bool {
-	_, managed := runtimes.Lookup(c.Runtime)
-	return managed || len(c.Layers) > 0
-}
-
-// putCode brings code into a store, checked, and holds it for the caller.
-func (s *Service) putCode(function string, bare bool, zip []byte, key string) (*archive, error) {
+// putCode brings code into a store, checked, and holds it for the caller. Whether there is a bootstrap in it shows when it is
+// started, as on AWS.
+func (s *Service) putCode(function string, zip []byte, key string) (*archive, error) {
 	a := new(archive)
 	a.hold()
 	switch {
 	case (len(zip) > 0) == (key != ""):
 		return nil, refuse(InvalidParameterValue, "code of %s: give either a zip file or a key of the function store", function)
 	case key == "":
-		err := s.checkCode(bytes.NewReader(zip), int64(len(zip)), bare)
+		if most := cmp.Or(s.Limits.Zipped, sandbox.DefaultZipped); int64(len(zip)) > most {
+			return nil, refuse(RequestEntityTooLarge, "Zipped size must be smaller than %d bytes", most)
+		}
+		err := s.checkCode(bytes.NewReader(zip), int64(len(zip)))
 		if err != nil {
-			return nil, refuse(InvalidParameterValue, "code of %s: %w", function, err)
+			return nil, refuse(InvalidParameterValue, "Could not unzip uploaded file. Please check your file, then try to upload again. (%w)", err)
 		}
 		a.source, a.uploaded = s.uploads, true
 		a.Code, err = a.source.Put("function."+function+"."+uuid.NewString()+".zip", bytes.NewReader(zip), s.Limits.Zipped)
@@ -127,38 +119,32 @@ func (s *Service) putCode(function string, bare bool, zip []byte, key string) (*
 		return a, nil
 	}
 	a.source = s.store
-	if code, ok := s.store.good(checkedKey{key, bare}); ok {
+	if code, ok := s.store.good(key); ok {
 		a.Code = code
 		return a, nil
 	}
 	info, _ := os.Stat(filepath.Join(s.store.Dir, key)) // before it is read; of a key that is none nothing comes
 	file, err := a.source.Open(key)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, sandbox.ErrKey) {
-		return nil, refuse(InvalidParameterValue, "code of %s: %w", function, err)
+		return nil, refuse(InvalidParameterValue, "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist. (%w)", err)
 	}
 	if err != nil {
 		return nil, refuse(ServiceException, "code of %s: %w", function, err)
 	}
 	defer file.Close()
-	if err := s.checkCode(file, file.Size, bare); err != nil {
+	if err := s.checkCode(file, file.Size); err != nil {
 		return nil, refuse(InvalidParameterValue, "code of %s (%s): %w", function, key, err)
 	}
 	a.Code = file.Code
 	if info != nil {
-		s.store.checked.Store(checkedKey{key, bare}, checkedFile{info, a.Code})
+		s.store.checked.Store(key, checkedFile{info, a.Code})
 	}
 	return a, nil
 }
 
 // checkCode refuses what cannot be a function's code.
-func (s *Service) checkCode(code io.ReaderAt, size int64, bare bool) error {
-	if err := sandbox.CheckArchive(code, size, s.Limits); err != nil {
-		return err
-	}
-	if bare {
-		return nil
-	}
-	return sandbox.CheckBootstrap(code, size, s.Limits)
+func (s *Service) checkCode(code io.ReaderAt, size int64) error {
+	return sandbox.CheckArchive(code, size, s.Limits)
 }
 
 // discard drops code that no function came to use.

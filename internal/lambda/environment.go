@@ -210,17 +210,17 @@ func (s *Service) reportInit(e *environment, failed *initFailure, took time.Dura
 	}
 	e.log.flush()
 	if x.again.IsZero() {
-		e.say(r.appendTo(e.line[:0]))
+		e.sayReport(&r)
 		return
 	}
 	r.phase = "invoke"
-	e.say(r.appendTo(e.line[:0]))
+	e.sayReport(&r)
 	x.status = r.status
 	out.FunctionError = unhandled
 	if out.Payload == nil {
 		out.Payload = failurePayload(failed.kind, "%s", failed.message)
 	}
-	e.say(appendStart(e.line[:0], out.RequestID, e.generation.config.Version))
+	e.sayStart(out.RequestID)
 	e.say(append(append(e.line[:0], failed.message...), '\n'))
 	e.report(&report{requestID: out.RequestID, took: time.Since(x.again), status: r.status, errorType: r.errorType, trace: x.trace}, x.in.LogTail)
 	if x.in.LogTail {
@@ -249,6 +249,9 @@ func (s *Service) spawn(ctx context.Context, e *environment, dir, layers string)
 		e.freezer = &freezer{process: e.process, failed: func(err error) { s.Log.Warn("an idle environment is not frozen", "environment", e.id, "error", err) }}
 		e.slot.API.OnWait(e.freezer.waiting)
 		e.undo.Push(e.freezer.close)
+	} else if errors.As(err, new(*sandbox.StartError)) && start.Command == nil && !isThere(dir, "bootstrap") {
+		// https://github.com/aws/aws-lambda-dotnet/issues/1671
+		return &initFailure{"Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"}
 	}
 	return err
 }
@@ -359,7 +362,7 @@ func (e *environment) report(r *report, looked bool) {
 		}
 	}
 	e.log.flush()
-	e.say(r.appendTo(e.line[:0]))
+	e.sayReport(r)
 }
 
 // retire ends an environment behind the caller's back: what it takes is on nobody's path.

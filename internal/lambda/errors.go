@@ -17,6 +17,7 @@ const (
 	ResourceConflict       Code = "ResourceConflictException"
 	PreconditionFailed     Code = "PreconditionFailedException"
 	RequestTooLarge        Code = "RequestTooLargeException"
+	RequestEntityTooLarge  Code = "RequestEntityTooLargeException"
 	TooManyRequests        Code = "TooManyRequestsException"
 	ResourceNotReady       Code = "ResourceNotReadyException"
 	SubnetIPAddressLimit   Code = "SubnetIPAddressLimitReachedException"
@@ -34,7 +35,7 @@ const (
 // statuses are the HTTP statuses of the codes, as the API's model has them; 500 for the rest.
 var statuses = map[Code]int{
 	InvalidParameterValue: 400, ValidationException: 400, InvalidRequestContent: 400, AccessDenied: 403,
-	ResourceNotFound: 404, ResourceConflict: 409, PreconditionFailed: 412, RequestTooLarge: 413, TooManyRequests: 429,
+	ResourceNotFound: 404, ResourceConflict: 409, PreconditionFailed: 412, RequestTooLarge: 413, RequestEntityTooLarge: 413, TooManyRequests: 429,
 	SubnetIPAddressLimit: 502, ENILimitReached: 502, EC2Throttled: 502, EC2AccessDenied: 502, InvalidSubnetID: 502,
 	InvalidSecurityGroupID: 502, EC2UnexpectedException: 502, ResourceNotReady: 502,
 }

@@ -105,6 +105,9 @@ func (s *Service) CreateFunction(_ context.Context, in CreateFunctionInput) (Fun
 		return none, err
 	}
 	config := in.configuration().creating()
+	if config.LoggingConfig, err = config.LoggingConfig.change(in.LoggingConfig); err != nil {
+		return none, err
+	}
 	config.FunctionARN = s.arn(in.FunctionName, "")
 	if config.VpcConfig, err = s.resolve(in.VpcConfig); err != nil {
 		return none, err
@@ -118,7 +121,7 @@ func (s *Service) CreateFunction(_ context.Context, in CreateFunctionInput) (Fun
 	}
 	defer release()
 	config.Layers = layers
-	code, err := s.putCode(in.FunctionName, config.bare(), in.ZipFile, in.StoreKey)
+	code, err := s.putCode(in.FunctionName, in.ZipFile, in.StoreKey)
 	if err != nil {
 		return none, err
 	}
@@ -152,6 +155,9 @@ func (in CreateFunctionInput) Check() error {
 }
 
 func (in CreateFunctionInput) checkName() error {
+	if len(in.FunctionName) > 64 && isFunctionName(in.FunctionName[:64]) { // the one length that AWS checks outside of its model
+		return refuse(InvalidParameterValue, "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64", in.FunctionName)
+	}
 	if !isFunctionName(in.FunctionName) {
 		return refuse(InvalidParameterValue, "function name %q: use 1 to 64 of letters, digits, '-' and '_'", in.FunctionName)
 	}
@@ -174,6 +180,7 @@ func (in CreateFunctionInput) configuration() FunctionConfiguration {
 		EphemeralStorage: cmp.Or(in.EphemeralStorage, defaultStorage),
 		Timeout:          cmp.Or(in.Timeout, defaultTimeout),
 		Environment:      maps.Clone(in.Environment),
+		TracingMode:      in.TracingMode,
 		Mode:             cmp.Or(in.Mode, Shared),
 	}
 }

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,7 +69,8 @@ func (s *Service) invokable(in *InvokeInput, most int) (*version, error) {
 func checkEvent(in *InvokeInput, most int) error {
 	switch {
 	case len(in.Payload) > most:
-		return refuse(RequestTooLarge, "%d byte payload is too large for the %s invocation type (limit %d bytes)", len(in.Payload), cmp.Or(in.Type, RequestResponse), most)
+		// https://github.com/pelmers/streetwarp-web/issues/14, https://github.com/ASFHyP3/hyp3/issues/2241
+		return refuse(RequestEntityTooLarge, "Request must be smaller than %d bytes for the InvokeFunction operation", most)
 	case len(in.Payload) == 0:
 		in.Payload = []byte("{}")
 	case !json.Valid(in.Payload):
@@ -250,7 +250,7 @@ func (s *Service) serve(ctx context.Context, e *environment, x *execution) (heal
 	}
 	e.process.Drain() // what it said before its event stands before it
 	e.log.Reset()
-	e.say(appendStart(e.line[:0], out.RequestID, c.Version))
+	e.sayStart(out.RequestID)
 	began := time.Now()
 	if !x.again.IsZero() {
 		began = x.again

@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"enilab/internal/runtimes"
 	"enilab/sandbox"
@@ -33,7 +34,11 @@ func (s *Service) manage(ctx context.Context, e *environment, start *sandbox.Con
 			start.Env = append(start.Env, name+"="+value)
 		}
 	}
-	e.say(fmt.Appendf(e.line[:0], "INIT_START Runtime Version: %s\tRuntime Version ARN: %s\n", i.Tag, s.runtimeARN(i)))
+	if c.Logging().LogFormat != "JSON" {
+		e.say(fmt.Appendf(e.line[:0], "INIT_START Runtime Version: %s\tRuntime Version ARN: %s\n", i.Tag, s.runtimeARN(i)))
+	} else if c.LoggingConfig.SystemLogLevel != "WARN" {
+		e.say(appendEvent(e.line[:0], time.Now(), "platform.initStart", initStartRecord{"on-demand", "init", i.Tag, s.runtimeARN(i)}))
+	}
 	if i.Note != "" {
 		e.say(append(append(e.line[:0], i.Note...), '\n'))
 	}

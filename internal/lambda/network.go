@@ -53,10 +53,13 @@ func (s *Service) resolve(c VpcConfig) (VpcConfig, error) {
 	const maxSubnets, maxGroups = 16, 5 // https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html
 	switch {
 	case !c.Attached():
-		return VpcConfig{}, nil
-	case len(c.SubnetIDs) == 0 || len(c.SubnetIDs) > maxSubnets:
+		return VpcConfig{Given: c.Given}, nil
+	case len(c.SubnetIDs) == 0 || len(c.SecurityGroupIDs) == 0:
+		// https://github.com/appleboy/lambda-action/issues/72
+		return c, refuse(InvalidParameterValue, "SubnetIds and SecurityIds must coexist or be both empty list.")
+	case len(c.SubnetIDs) > maxSubnets:
 		return c, refuse(InvalidParameterValue, "VpcConfig names %d subnets; give 1 to %d, or neither subnets nor security groups for no VPC", len(c.SubnetIDs), maxSubnets)
-	case len(c.SecurityGroupIDs) == 0 || len(c.SecurityGroupIDs) > maxGroups:
+	case len(c.SecurityGroupIDs) > maxGroups:
 		return c, refuse(InvalidParameterValue, "VpcConfig names %d security groups; give 1 to %d", len(c.SecurityGroupIDs), maxGroups)
 	}
 	c.SubnetIDs, c.SecurityGroupIDs = slices.Clone(c.SubnetIDs), slices.Clone(c.SecurityGroupIDs) // the caller's may change
@@ -85,11 +88,24 @@ func (s *Service) resolve(c VpcConfig) (VpcConfig, error) {
 		}
 	}
 	for _, id := range c.SecurityGroupIDs {
+		if !vpc.HasSecurityGroup(id) && s.hasSecurityGroup(id) { // https://github.com/smoketurner/serverless-vpc-plugin/issues/765
+			return c, refuse(InvalidParameterValue, "Security Groups are required to be in the same VPC.")
+		}
 		if !vpc.HasSecurityGroup(id) {
-			return c, refuse(InvalidParameterValue, "Error occurred while DescribeSecurityGroups. EC2 Error Code: InvalidGroup.NotFound. EC2 Error Message: The security group '%s' does not exist in %s", id, c.VpcID)
+			return c, refuse(InvalidParameterValue, "Error occurred while DescribeSecurityGroups. EC2 Error Code: InvalidGroup.NotFound. EC2 Error Message: The security group '%s' does not exist", id)
 		}
 	}
 	return c, nil
+}
+
+// hasSecurityGroup tells whether any VPC has a group.
+func (s *Service) hasSecurityGroup(id string) bool {
+	for _, vpc := range s.Network.VPCs() {
+		if vpc.HasSecurityGroup(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // What Lambda's interfaces are described as. The shared one names the function that first needed it.

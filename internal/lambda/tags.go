@@ -16,6 +16,9 @@ const (
 // TagResource adds tags to a function, which is named by its ARN, and replaces those with the same keys.
 func (s *Service) TagResource(arn string, tags map[string]string) error {
 	return s.retag(arn, func(all map[string]string) error {
+		if len(tags) == 0 { // AWS's words, recorded by LocalStack: test_lambda_api.snapshot.json, test_tag_exceptions
+			return refuse(InvalidParameterValue, "An error occurred and the request cannot be processed.")
+		}
 		maps.Copy(all, tags)
 		return checkTags(all)
 	})
@@ -97,7 +100,7 @@ func (s *Service) tagged(arn string) (*function, error) {
 
 func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {
-		return refuse(InvalidParameterValue, "%d tags: a function has at most %d", len(tags), maxTags)
+		return refuse(InvalidParameterValue, "Number of tags exceeds resource tag limit.")
 	}
 	for key, value := range tags {
 		switch {

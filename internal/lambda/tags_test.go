@@ -47,7 +47,7 @@ func TestTags(t *testing.T) {
 		status int
 		word   string
 	}{
-		{f, many, lambda.InvalidParameterValue, 400, "51 tags"},
+		{f, many, lambda.InvalidParameterValue, 400, "Number of tags exceeds resource tag limit."},
 		{f, map[string]string{"": ""}, lambda.InvalidParameterValue, 400, "1 to 128"},
 		{f, map[string]string{strings.Repeat("ä", 129): ""}, lambda.InvalidParameterValue, 400, "1 to 128"},
 		{f, map[string]string{"k": strings.Repeat("ä", 257)}, lambda.InvalidParameterValue, 400, "at most 256"},

@@ -40,6 +40,10 @@ func (s *Service) UpdateFunctionConfiguration(_ context.Context, in UpdateFuncti
 		set(&next.MemorySize, in.MemorySize)
 		set(&next.EphemeralStorage, in.EphemeralStorage)
 		set(&next.Timeout, in.Timeout)
+		set(&next.TracingMode, in.TracingMode)
+		if next.LoggingConfig, err = next.LoggingConfig.change(in.LoggingConfig); err != nil {
+			return err
+		}
 		return cmp.Or(next.check(), s.vet(*next))
 	})
 }
@@ -56,10 +60,7 @@ func (s *Service) UpdateFunctionCode(_ context.Context, in UpdateFunctionCodeInp
 	if err != nil {
 		return FunctionConfiguration{}, err
 	}
-	f.mu.Lock()
-	bare := f.latest.shownLocked().config.bare()
-	f.mu.Unlock()
-	code, err := s.putCode(f.name, bare, in.ZipFile, in.StoreKey) // before the function is locked: it can take its time
+	code, err := s.putCode(f.name, in.ZipFile, in.StoreKey) // before the function is locked: it can take its time
 	if err != nil {
 		return FunctionConfiguration{}, err
 	}
@@ -116,7 +117,8 @@ func (s *Service) update(name string, u update, plan func(*FunctionConfiguration
 		return next, nil
 	}
 	next.revise()
-	next.LastUpdateStatus, next.LastUpdateStatusReason, next.LastUpdateStatusReasonCode = UpdateInProgress, "", ""
+	// The reason is AWS's, recorded by LocalStack: test_lambda_api.snapshot.json.
+	next.LastUpdateStatus, next.LastUpdateStatusReason, next.LastUpdateStatusReasonCode = UpdateInProgress, "The function is being created.", ReasonCreating
 
 	begin := []*version{v}
 	var published *version

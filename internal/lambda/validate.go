@@ -1,10 +1,12 @@
 package lambda
 
 import (
+	"encoding/json"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"enilab/internal/runtimes"
 )
@@ -16,6 +18,7 @@ const (
 	maxEnvironment                         = 4096             // bytes of all variables together
 	maxEvent                               = 6 << 20          // bytes of a synchronous event
 	maxDescription                         = 256              // characters
+	maxHandler                             = 128              // characters
 	minStorage, maxStorage, defaultStorage = 512, 10_240, 512 // MB in /tmp
 )
 
@@ -55,6 +58,8 @@ func (c FunctionConfiguration) check() error {
 		return refuse(InvalidParameterValue, "ephemeral storage %d MB: it must be %d to %d", c.EphemeralStorage, minStorage, maxStorage)
 	case c.Timeout < minTimeout || c.Timeout > maxTimeout:
 		return refuse(InvalidParameterValue, "timeout %v: it must be %v to %v", c.Timeout, minTimeout, maxTimeout)
+	case len([]rune(c.Handler)) > maxHandler || strings.ContainsFunc(c.Handler, unicode.IsSpace):
+		return refuse(ValidationException, "1 validation error detected: Value '%.*s' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\\s]+", 2*maxHandler, c.Handler)
 	case !slices.Contains(Modes, c.Mode):
 		return refuse(InvalidParameterValue, "mode %q: it must be one of %v", c.Mode, Modes)
 	}
@@ -68,8 +73,8 @@ func (c FunctionConfiguration) check() error {
 			return refuse(InvalidParameterValue, "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s", name)
 		}
 	}
-	if size > maxEnvironment {
-		return refuse(InvalidParameterValue, "environment variables have %d bytes together; %d are allowed", size, maxEnvironment)
+	if text, err := json.Marshal(c.Environment); err != nil || len(text) > maxEnvironment && size > 0 {
+		return refuse(InvalidParameterValue, "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: %s", text)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ type surroundings struct {
 // and as a function of provided.al2 and one of provided.al2023 have printed them (localstack/localstack, test_lambda_common.snapshot.json,
 // test_introspection_invoke). _X_AMZN_TRACE_ID, which changes with each event, is the runtime's to set.
 func variables(c *FunctionConfiguration, at surroundings) []string {
-	osOnly := strings.HasPrefix(c.Runtime, "provided")
+	osOnly, logging := strings.HasPrefix(c.Runtime, "provided"), c.Logging()
 	v := map[string]string{
 		"TZ": ":UTC", "LANG": "en_US.UTF-8",
 		"PATH":                     "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
@@ -65,7 +65,7 @@ func variables(c *FunctionConfiguration, at surroundings) []string {
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(c.MemorySize),
 		"AWS_LAMBDA_FUNCTION_VERSION":     c.Version,
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
-		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + c.FunctionName,
+		"AWS_LAMBDA_LOG_GROUP_NAME":       logging.LogGroup,
 		"AWS_LAMBDA_LOG_STREAM_NAME":      at.logStream,
 		"AWS_LAMBDA_RUNTIME_API":          at.runtimeAPI,
 		"LAMBDA_TASK_ROOT":                "/var/task",
@@ -73,6 +73,9 @@ func variables(c *FunctionConfiguration, at surroundings) []string {
 	})
 	if id := at.identity; id.AccessKeyID != "" {
 		v["AWS_ACCESS_KEY_ID"], v["AWS_SECRET_ACCESS_KEY"], v["AWS_SESSION_TOKEN"] = id.AccessKeyID, id.SecretAccessKey, id.SessionToken
+	}
+	if logging.LogFormat == "JSON" { // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html
+		v["AWS_LAMBDA_LOG_FORMAT"], v["AWS_LAMBDA_LOG_LEVEL"] = logging.LogFormat, logging.ApplicationLogLevel
 	}
 	if !osOnly {
 		v["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + c.Runtime

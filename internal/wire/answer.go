@@ -64,12 +64,20 @@ func (r *route) status() int {
 	return r.Status
 }
 
+// operationName is an operation as AWS's messages call it.
+func operationName(operation string) string {
+	if operation == "Invoke" {
+		return "InvokeFunction"
+	}
+	return operation
+}
+
 // refuseBody answers for a body that was not read to its end.
 func (x *exchange) refuseBody(err error, limit int64) {
 	p := x.protocol()
 	switch {
 	case errors.Is(err, errTooLarge):
-		x.refuse(p.refuse(tooLarge, "Request must be smaller than %d bytes for the %s operation", limit, x.request.Operation))
+		x.refuse(p.refuse(tooLarge, "Request must be smaller than %d bytes for the %s operation", limit, operationName(x.request.Operation)))
 	case errors.Is(err, errTooSlow):
 		x.refuse(p.refuse(tooSlow, "Your socket connection to the server was not read from or written to within the timeout period."))
 	case errors.Is(err, errNoMemory):
