@@ -12,16 +12,18 @@ import (
 )
 
 // The examples in interpreted languages run in the sandbox as they are, cold and warm, in both modes, and reach what
-// the one in Go reaches.
+// the one in Go reaches: with the bootstrap that they bring, and by managed runtimes.
 func TestLanguages(t *testing.T) {
 	nstest.NoLeaks(t)
 	b := newBed(t)
-	for _, l := range []struct{ dir, interpreter, handler string }{
-		{"node", "/usr/bin/node", "index.handler"},
-		{"python", "/usr/bin/python3", "function.handler"},
-		{"bash", "/bin/bash", "function.handler"},
+	for _, l := range []struct{ name, dir, interpreter, handler, runtime string }{
+		{"node", "node", "/usr/bin/node", "index.handler", ""},
+		{"node-managed", "node", "/usr/bin/node", "index.handler", "nodejs22.x"},
+		{"python", "python", "/usr/bin/python3", "function.handler", ""},
+		{"python-managed", "python", "/usr/bin/python3", "function.handler", "python3.13"},
+		{"bash", "bash", "/bin/bash", "function.handler", ""},
 	} {
-		t.Run(l.dir, func(t *testing.T) {
+		t.Run(l.name, func(t *testing.T) {
 			if _, err := os.Stat(l.interpreter); err != nil {
 				t.Skipf("the sandbox sees %s, and it is not there", l.interpreter)
 			}
@@ -41,7 +43,7 @@ func TestLanguages(t *testing.T) {
 			}
 			for _, mode := range []lambda.Mode{lambda.LegacyInPlace, lambda.Shared} {
 				f := b.create(t, lambda.CreateFunctionInput{
-					FunctionName: l.dir + "-" + string(mode), ZipFile: zipOf(entries...), Handler: l.handler, Mode: mode, VpcConfig: vpcOf("blue"),
+					FunctionName: l.name + "-" + string(mode), Runtime: l.runtime, ZipFile: zipOf(entries...), Handler: l.handler, Mode: mode, VpcConfig: vpcOf("blue"),
 				})
 				for want := 1; want <= 2; want++ {
 					a, out := b.ask(t, f, everything)

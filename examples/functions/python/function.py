@@ -18,7 +18,7 @@ class WhoamiError(Exception):
     pass
 
 
-def handler(event):
+def handler(event, context=None):  # a managed runtime gives a context, the bootstrap beside this does not
     global invocation
     invocation += 1
     answer = {"runtime": "python", "instance": instance, "invocation": invocation}
