@@ -140,6 +140,7 @@ func (v VPCSpec) problems() (errs []error) {
 		for _, other := range v.Subnets[:i] {
 			if err := s.checkApart(other); err != nil {
 				note("%w", err)
+				break // n subnets of one range would be n² messages
 			}
 		}
 	}

@@ -13,6 +13,16 @@ type checker struct {
 	failed map[string]bool // paths
 
 	subnets, groups map[string]string // id → VPC
+	roles           map[string]bool
+}
+
+// near is what a name that leads nowhere was probably meant to be, or what there is instead, which is looked for in as many
+// messages as anybody sees.
+func (c *checker) near(name string, known func() []string) string {
+	if len(c.errs) > maxErrors {
+		return ""
+	}
+	return suggest(name, known())
 }
 
 // pathOf names a value inside.
@@ -66,7 +76,9 @@ func (c *checker) check() {
 			c.resource(v, r, pathOf("vpcs", v.ID, "resources", r.Name))
 		}
 	}
+	c.roles = map[string]bool{DefaultRole: true, "": true}
 	for _, r := range c.Roles {
+		c.roles[r.Name] = true
 		for _, p := range r.Inline {
 			if at := pathOf("roles", r.Name, "inline", p.Name); (len(p.Actions) > 0) == (len(p.Statement) > 0) && !c.hasFailed(at) {
 				c.fail(at, "give either actions or a Statement")
@@ -110,18 +122,20 @@ func (c *checker) refer(in map[string]string, kind, id, vpc, path string) bool {
 	case c.hasFailed(path):
 		return false
 	case !ok:
-		var known []string
-		for k, v := range in {
-			if v == vpc || vpc == "" {
-				known = append(known, k)
+		known := func() (known []string) {
+			for k, v := range in {
+				if v == vpc || vpc == "" {
+					known = append(known, k)
+				}
 			}
+			slices.Sort(known)
+			return known
 		}
-		slices.Sort(known)
 		where := "in this lab"
 		if vpc != "" {
 			where = "in " + vpc
 		}
-		c.fail(path, "no %s %s %s%s", kind, clip(id), where, suggest(id, known))
+		c.fail(path, "no %s %s %s%s", kind, clip(id), where, c.near(id, known))
 		return false
 	case home != vpc && vpc != "":
 		c.fail(path, "the %s %s is in %s, not in %s", kind, id, home, vpc)
@@ -174,12 +188,13 @@ func (c *checker) resource(v VPC, r Resource, at string) {
 }
 
 func (c *checker) function(f Function, at string) {
-	if f.Role != "" && f.Role != DefaultRole && !slices.ContainsFunc(c.Roles, func(r Role) bool { return r.Name == f.Role }) && !c.hasFailed(at+".role") {
-		var known []string
-		for _, r := range c.Roles {
-			known = append(known, r.Name)
-		}
-		c.fail(at+".role", "no role %s%s", clip(f.Role), suggest(f.Role, known))
+	if !c.roles[f.Role] && !c.hasFailed(at+".role") {
+		c.fail(at+".role", "no role %s%s", clip(f.Role), c.near(f.Role, func() (known []string) {
+			for _, r := range c.Roles {
+				known = append(known, r.Name)
+			}
+			return known
+		}))
 	}
 	if !f.BringsRuntime() && f.Handler == "bootstrap" && !c.hasFailed(at+".runtime") {
 		c.fail(at+".runtime", "with %s a function needs a handler: what of its code is to be called, such as index.handler", f.Runtime)

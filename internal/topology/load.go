@@ -37,23 +37,33 @@ func Load(path string) (*Topology, error) {
 
 // Find names the only topology file of a directory. Without one the error is an [fs.ErrNotExist].
 func Find(dir string) (string, error) {
+	paths, err := List(dir)
+	switch {
+	case err != nil:
+		return "", err
+	case len(paths) == 0:
+		return "", fmt.Errorf("no *%s in %s: %w", Suffix, dir, fs.ErrNotExist)
+	case len(paths) == 1:
+		return paths[0], nil
+	}
+	for i, p := range paths {
+		paths[i] = filepath.Base(p)
+	}
+	return "", fmt.Errorf("%s has several topologies, name one: %s", dir, strings.Join(paths, ", "))
+}
+
+// List names the topology files of a directory, in the order of their names.
+func List(dir string) (paths []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var names []string
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), Suffix) && !e.IsDir() {
-			names = append(names, e.Name())
+			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}
-	switch len(names) {
-	case 0:
-		return "", fmt.Errorf("no *%s in %s: %w", Suffix, dir, fs.ErrNotExist)
-	case 1:
-		return filepath.Join(dir, names[0]), nil
-	}
-	return "", fmt.Errorf("%s has several topologies, name one: %s", dir, strings.Join(names, ", "))
+	return paths, nil
 }
 
 // Read reads a topology from a stream, such as standard input. Messages call it name; its relative paths start from

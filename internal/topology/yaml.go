@@ -20,8 +20,9 @@ const (
 	maxTokens = 100_000
 	maxValues = 200_000 // counted where they are used: an alias counts each time
 	maxIndent = 100
-	maxFlow   = 32 // brackets in brackets
-	maxMerge  = 4  // "<<" in what "<<" names
+	maxFlow   = 32   // brackets in brackets
+	maxKeys   = 5000 // of one mapping
+	maxMerge  = 4    // "<<" in what "<<" names
 )
 
 // parse makes the tree of the one document in b, or notes why there is none. It is nil for an empty file too.
@@ -79,25 +80,72 @@ func (d *decoder) tree(s string) (_ *ast.File, err error) {
 		return nil, nil
 	}
 	flow := 0
+	var keys keyCounter
 	for i, tk := range tokens {
-		deep := false
+		deep, long := false, false
 		switch tk.Type {
 		case token.MappingStartType, token.SequenceStartType:
 			flow++
 			deep = flow > maxFlow
+			keys.open()
 		case token.MappingEndType, token.SequenceEndType:
 			flow--
+			keys.close()
 		case token.SequenceEntryType, token.MappingKeyType:
-			deep = flow == 0 && tk.Position.Column > maxIndent
+			if deep = flow == 0 && tk.Position.Column > maxIndent; flow == 0 {
+				keys.leave(tk.Position.Column)
+			}
 		case token.MappingValueType:
-			deep = flow == 0 && i > 0 && tokens[i-1].Position.Column > maxIndent
+			column := 0 // within brackets
+			if flow == 0 && i > 0 {
+				column = tokens[i-1].Position.Column
+			}
+			deep = column > maxIndent
+			long = keys.add(column) > maxKeys
 		}
-		if deep {
+		switch {
+		case deep:
 			d.failAt(d.place(tk), "", "this is nested too deep")
+			return nil, nil
+		case long:
+			d.failAt(d.place(tk), "", "a mapping has more than %d keys", maxKeys)
 			return nil, nil
 		}
 	}
 	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // duplicates are reported with the rest
+}
+
+// keyCounter counts the keys of each mapping that is open: by column outside of brackets, by bracket inside.
+type keyCounter struct {
+	block    []column // those further right are in those further left
+	brackets []int
+}
+
+type column struct{ at, keys int }
+
+func (c *keyCounter) open()  { c.brackets = append(c.brackets, 0) }
+func (c *keyCounter) close() { c.brackets = c.brackets[:max(len(c.brackets)-1, 0)] }
+
+// add counts a key, and tells which of its mapping it is.
+func (c *keyCounter) add(at int) int {
+	if n := len(c.brackets); n > 0 {
+		c.brackets[n-1]++
+		return c.brackets[n-1]
+	}
+	c.leave(at)
+	if len(c.block) == 0 || c.block[len(c.block)-1].at < at {
+		c.block = append(c.block, column{at: at})
+	}
+	last := &c.block[len(c.block)-1]
+	last.keys++
+	return last.keys
+}
+
+// leave closes the mappings that begin right of a column.
+func (c *keyCounter) leave(at int) {
+	for len(c.block) > 0 && c.block[len(c.block)-1].at > at {
+		c.block = c.block[:len(c.block)-1]
+	}
 }
 
 // unprintable finds what has no place in text.
