@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -46,18 +45,22 @@ func (f *topologyFlag) load(stdin io.Reader) (*declared, error) {
 		}
 		path = found
 	}
+	if info, err := os.Stat(path); path != "-" && err == nil && info.IsDir() {
+		if path, err = topology.Find(path); err != nil {
+			return nil, usage("%w", err)
+		}
+	}
+	return readTopology(path, f.region, stdin)
+}
+
+// readTopology reads and checks the topology in a file, or in standard input ("-"), for a lab of a Region.
+func readTopology(path, region string, stdin io.Reader) (*declared, error) {
 	d := &declared{file: path}
 	var err error
 	if path == "-" {
 		d.file = "stdin"
 		d.text, err = io.ReadAll(io.LimitReader(stdin, maxTopology))
 	} else {
-		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-			if path, err = topology.Find(path); err != nil {
-				return nil, usage("%w", err)
-			}
-			d.file = path
-		}
 		d.text, err = readFile(path)
 	}
 	if err != nil {
@@ -66,7 +69,7 @@ func (f *topologyFlag) load(stdin io.Reader) (*declared, error) {
 	if d.dir, err = filepath.Abs(filepath.Dir(path)); err != nil { // of "-" it is the working directory
 		return nil, err
 	}
-	if d.Topology, err = topology.Read(f.region, filepath.Join(filepath.Dir(path), filepath.Base(d.file)), bytes.NewReader(d.text)); err != nil {
+	if d.Topology, err = topology.Read(region, filepath.Join(filepath.Dir(path), filepath.Base(d.file)), bytes.NewReader(d.text)); err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
 	return d, nil
@@ -95,41 +98,4 @@ func (d *declared) labName(flag string) string {
 		return d.Name
 	}
 	return strings.TrimSuffix(filepath.Base(d.file), topology.Suffix)
-}
-
-func validateCommand(s streams) *cobra.Command {
-	var f topologyFlag
-	cmd := &cobra.Command{
-		Use: "validate [FILE|DIRECTORY|-]", Short: "Check a topology; needs no rights and touches nothing",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 || len(args) == 1 && f.path != "" {
-				return usage("validate takes one topology; see '%s --help'", cmd.CommandPath())
-			}
-			return nil
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				f.path = args[0]
-			}
-			d, err := f.load(s.in)
-			if err != nil {
-				return err
-			}
-			if d == nil {
-				return usage("there is no *%s in the working directory; name one with -t", topology.Suffix)
-			}
-			if err := d.CheckFiles(); err != nil {
-				return &exitError{exitUsage, err}
-			}
-			resources := 0
-			for _, v := range d.VPCs {
-				resources += len(v.Resources)
-			}
-			fmt.Fprintf(s.out, "%s is valid: %s, %s, %s, %s.\n", d.file, counted(len(d.VPCs), "VPC"), counted(resources, "resource"),
-				counted(len(d.Roles), "role"), counted(len(d.Functions), "function"))
-			return nil
-		},
-	}
-	f.add(cmd)
-	return cmd
 }

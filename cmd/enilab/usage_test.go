@@ -115,7 +115,10 @@ var mistakes = map[string][]struct {
 	},
 	"validate": {
 		{"validate /nonexistent.lab.yml", 2, []string{"/nonexistent.lab.yml"}},
-		{"validate", 2, []string{"*.lab.yml", "-t"}},
+		{"validate", 2, []string{"*.lab.yml", "name one"}},
+		{"validate -t a.lab.yml b.lab.yml", 2, []string{"-t", "arguments"}},
+		{"validate --format xml", 2, []string{`"xml"`, "json"}},
+		{"validate /dev/fd", 2, []string{"*.lab.yml", "/dev/fd"}},
 	},
 	"list": {
 		{"list all", 2, []string{`"all"`}},
