@@ -35,29 +35,30 @@ type circumstances struct {
 type objector struct {
 	circumstances
 	topology *topology.Topology
-	all      []object          // that there are
-	is       map[string]object // the same by key
+	is       map[string]object   // all that there are, by key
+	users    map[string][]object // of those, by the key of what they need
 	steps    []step
 	should   []object
-	final    []object // all that there is after the plan, ordered by need
+	want     map[string]object // the same by key
+	final    []object          // all that there is after the plan, ordered by need
 	declared map[string]declaration
 	errs     topology.Errors
 }
 
 // objections is nil if everything can be made, as far as anybody can know.
 func objections(t *topology.Topology, is, should []object, declared map[string]declaration, steps []step, c circumstances) error {
-	o := &objector{circumstances: c, topology: t, all: is, is: byKey(is), steps: steps, should: should, final: slices.Clone(should), declared: declared}
-	want := byKey(should)
+	o := &objector{circumstances: c, topology: t, is: byKey(is), users: usersIn(is), steps: steps, should: should, want: byKey(should), final: slices.Clone(should), declared: declared}
 	for _, old := range is {
 		_, ours := declared[old.key()]
-		if _, stays := want[old.key()]; !stays && !ours {
+		if _, stays := o.want[old.key()]; !stays && !ours {
 			o.final = append(o.final, old)
 		}
 	}
+	later := usersIn(o.final)
 	for _, s := range steps {
 		switch {
 		case s.Action == Delete:
-			o.departure(s)
+			o.departure(s, later[s.key()])
 		case s.Action == Update:
 			o.fixed(s)
 		}
@@ -96,28 +97,31 @@ func pathTo(x object) string {
 func (o *objector) title(x object) string {
 	s := strings.ReplaceAll(x.Kind, "-", " ") + " " + x.Name
 	_, ours := o.declared[x.key()]
-	if ours || slices.ContainsFunc(o.should, func(y object) bool { return y.key() == x.key() }) {
+	if _, wanted := o.want[x.key()]; ours || wanted {
 		return s
 	}
 	return s + ", which no topology declares,"
 }
 
 // departure objects to the end of what is needed by something that stays.
-func (o *objector) departure(s step) {
+func (o *objector) departure(s step, users []object) {
 	if s.Kind != "vpc" && s.Kind != "subnet" && s.Kind != "security-group" {
 		return
 	}
 	object := func(who, does string) {
 		o.object(pathTo(*s.from), "%s cannot go: %s %s it; delete that first, or keep the %[1]s", s.title(), who, does)
 	}
+	does := map[bool]string{true: "is in", false: "uses"}[s.Kind == "vpc"]
+	for _, u := range users {
+		object(o.title(u), does)
+	}
 	for _, u := range o.final {
-		if needs(u, s.key()) {
-			object(o.title(u), map[bool]string{true: "is in", false: "uses"}[s.Kind == "vpc"])
+		if u.Kind != "function" {
+			continue
 		}
 		for _, v := range o.versions[u.Name] {
-			uses := s.Kind == "subnet" && slices.Contains(v.VpcConfig.SubnetIDs, s.Name) || s.Kind == "security-group" && slices.Contains(v.VpcConfig.SecurityGroupIDs, s.Name)
-			if u.Kind == "function" && uses {
-				object(fmt.Sprintf("version %s of function %s", v.Version, u.Name), "uses")
+			if s.Kind == "subnet" && slices.Contains(v.VpcConfig.SubnetIDs, s.Name) || s.Kind == "security-group" && slices.Contains(v.VpcConfig.SecurityGroupIDs, s.Name) {
+				object(fmt.Sprintf("version %s of function %s", v.Version, u.Name), does)
 			}
 		}
 	}
@@ -163,7 +167,7 @@ func (o *objector) ranges() {
 				}
 				why := "which no topology declares, and which stays"
 				if slices.ContainsFunc(o.steps, func(s step) bool { return s.Action == Delete && s.key() == key }) {
-					why = "which goes only when nothing uses it any more; take " + strings.Join(usersOf(old, o.all), ", ") + " out first, or give the new one another range"
+					why = "which goes only when nothing uses it any more; take " + strings.Join(keysOf(o.users[key]), ", ") + " out first, or give the new one another range"
 				}
 				o.object(pathTo(*s.to)+".cidr", "%s: %s overlaps %s of subnet %s, %s", s.title(), s.to.Spec.(subnetSpec).CIDR, old.Spec.(subnetSpec).CIDR, old.Name, why)
 			}

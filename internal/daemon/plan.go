@@ -39,7 +39,7 @@ func (s step) key() string { return s.Kind + " " + s.Name }
 // was never declared, such as what the API made, stays. First go the users of what may go later, and subnets whose range
 // a new one takes, then everything comes or changes in the order of need, then the rest goes in the reverse order.
 func plan(is, should []object, declared map[string]declaration) (steps []step) {
-	have, want := byKey(is), byKey(should)
+	have, want, used := byKey(is), byKey(should), usersIn(is)
 	going := func(o object) bool {
 		_, ours := declared[o.key()]
 		_, stays := want[o.key()]
@@ -51,14 +51,14 @@ func plan(is, should []object, declared map[string]declaration) (steps []step) {
 			row++
 			for _, o := range is {
 				if o.Kind == kind && going(o) && which(o) {
-					steps = append(steps, step{Change: Change{Action: Delete, Kind: kind, Name: o.Name}, from: &o, row: row, after: usersOf(o, is)})
+					steps = append(steps, step{Change: Change{Action: Delete, Kind: kind, Name: o.Name}, from: &o, row: row, after: keysOf(used[o.key()])})
 				}
 			}
 		}
 	}
 	early := func(o object) bool {
 		return len(successorsOf(o, should, have)) > 0 &&
-			!slices.ContainsFunc(is, func(u object) bool { return needs(u, o.key()) && !(going(u) && slices.Contains(users, u.Kind)) })
+			!slices.ContainsFunc(used[o.key()], func(u object) bool { return !going(u) || !slices.Contains(users, u.Kind) })
 	}
 	others := slices.DeleteFunc(slices.Clone(kinds), func(k string) bool { return slices.Contains(users, k) })
 	slices.Reverse(others)
@@ -133,17 +133,23 @@ func asksForAddress(o object) bool {
 	return ok && r.Address.IsValid()
 }
 
-// usersOf are those in a list that need an object.
-func usersOf(o object, list []object) (keys []string) {
+// usersIn are those in a list that need an object, by its key.
+func usersIn(list []object) map[string][]object {
+	users := map[string][]object{}
 	for _, u := range list {
-		if needs(u, o.key()) {
-			keys = append(keys, u.key())
+		for _, key := range slices.Compact(slices.Sorted(slices.Values(needsOf(u)))) {
+			users[key] = append(users[key], u)
 		}
+	}
+	return users
+}
+
+func keysOf(list []object) (keys []string) {
+	for _, o := range list {
+		keys = append(keys, o.key())
 	}
 	return keys
 }
-
-func needs(o object, key string) bool { return slices.Contains(needsOf(o), key) }
 
 // changes names the fields that differ, with both values; empty if none does.
 func changes(from, to any) string {
