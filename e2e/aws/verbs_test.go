@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,6 +100,42 @@ create function other
 	if out := l.say(t, "invoke", "other"); !strings.Contains(out, `"runtime":"go"`) {
 		t.Errorf("the new function: %s", out)
 	}
+}
+
+// What cannot be made is refused by a dry run and a run alike, and costs the lab nothing: neither a server, nor its daemon for
+// the settings that the same file changes.
+func TestUpRefusesBeforeItChanges(t *testing.T) {
+	l := up(t, strings.ReplaceAll(two, "STORE", functions))
+	text := strings.ReplaceAll(two, "STORE", functions)
+	write := func(pairs ...string) {
+		t.Helper()
+		if err := os.WriteFile(l.file, []byte(strings.NewReplacer(pairs...).Replace(text)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	servers := l.inspect("resources")
+	write("vpc-green:", "vpc-lime:", "shared: 4", "shared: 3")
+	var said [2]string
+	for i, more := range [][]string{{"--dry-run"}, nil} {
+		cmd := l.command(append([]string{"up", "-t", l.file, "--name", l.name}, more...)...)
+		out, _ := cmd.CombinedOutput()
+		if said[i] = string(out); cmd.ProcessState.ExitCode() != 2 || !strings.Contains(said[i], l.file+":13:15: subnet subnet-green: vpc vpc-green → vpc-lime: a subnet cannot change") {
+			t.Errorf("%v: %v: %s", more, cmd.ProcessState, out)
+		}
+	}
+	if said[0] != said[1] {
+		t.Errorf("a dry run says %s\nand a run %s", said[0], said[1])
+	}
+	if now := l.list(); now.DaemonPID != l.DaemonPID || !reflect.DeepEqual(l.inspect("resources"), servers) {
+		t.Errorf("it was %+v with %v\nand is %+v with %v", l.listed, servers, now, l.inspect("resources"))
+	}
+	write("vpc-green", "vpc-lime", "subnet-green", "subnet-lime", "sg-green", "sg-lime") // all of it renamed
+	l.up()
+	if out := l.say(t, "up", "-t", l.file, "--name", l.name); !strings.Contains(out, "as the topology says") {
+		t.Errorf("a second time: %s", out)
+	}
+	write()
+	l.up()
 }
 
 func TestEventsAreLinesOfJSON(t *testing.T) {

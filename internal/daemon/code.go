@@ -28,29 +28,28 @@ type code struct {
 // codes finds code and checks it, each archive once: a thousand functions may have the same.
 type codes struct {
 	store sandbox.Store
-	found map[topology.Code]code
+	found map[topology.Code]foundCode
 }
 
-// maxArchive is what Lambda takes of zipped code.
-// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-const maxArchive = 250 << 20
+// foundCode is what one look has found.
+type foundCode struct {
+	code
+	err error // why it is none
+}
 
 func (c *codes) of(f topology.Function) (code, error) {
 	found, ok := c.found[f.Code]
 	if !ok {
-		var err error
-		if found, err = c.find(f.Code); err != nil {
-			return found, err
-		}
+		found.code, found.err = c.find(f.Code)
 		if c.found == nil {
-			c.found = map[topology.Code]code{}
+			c.found = map[topology.Code]foundCode{}
 		}
 		c.found[f.Code] = found
 	}
-	if f.BringsRuntime() && found.bootstrap != nil {
-		return found, found.bootstrap
+	if found.err == nil && f.BringsRuntime() {
+		return found.code, found.bootstrap
 	}
-	return found, nil
+	return found.code, found.err
 }
 
 func (c *codes) find(t topology.Code) (found code, err error) {
@@ -93,9 +92,9 @@ func archive(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxArchive+1))
-	if err == nil && len(b) > maxArchive {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxArchive)
+	b, err := io.ReadAll(io.LimitReader(f, sandbox.DefaultZipped+1))
+	if err == nil && int64(len(b)) > sandbox.DefaultZipped {
+		err = fmt.Errorf("%s has more than the %d bytes that Lambda takes of zipped code", path, sandbox.DefaultZipped)
 	}
 	return b, err
 }
@@ -115,8 +114,8 @@ func zipDirectory(dir string) ([]byte, error) {
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is no plain file; code has plain files only", path)
 		}
-		if total += info.Size(); total > maxArchive {
-			return fmt.Errorf("%s has more than %d bytes", dir, maxArchive)
+		if total += info.Size(); total > sandbox.DefaultUnzipped {
+			return fmt.Errorf("%s has more than the %d bytes that Lambda takes of unzipped code", dir, sandbox.DefaultUnzipped)
 		}
 		name, err := filepath.Rel(dir, path)
 		if err != nil {
@@ -132,7 +131,7 @@ func zipDirectory(dir string) ([]byte, error) {
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(w, io.LimitReader(f, maxArchive))
+		_, err = io.Copy(w, io.LimitReader(f, sandbox.DefaultUnzipped))
 		return errors.Join(err, f.Close())
 	})
 	if err := errors.Join(err, z.Close()); err != nil {

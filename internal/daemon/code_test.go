@@ -75,3 +75,34 @@ func TestSettingsThatNeedANewLab(t *testing.T) {
 		t.Errorf("other workers: %q %t", d, fixed)
 	}
 }
+
+// Code that is too large is refused by the quota that it exceeds, and is looked at once, however many functions have it.
+func TestCodeOverItsQuota(t *testing.T) {
+	dir := t.TempDir()
+	large := filepath.Join(dir, "large.zip")
+	for path, size := range map[string]int64{large: 50<<20 + 1, filepath.Join(dir, "code", "bootstrap"): 250<<20 + 1} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, size); err != nil { // a hole: it takes no room
+			t.Fatal(err)
+		}
+	}
+	var c codes
+	for path, want := range map[string]string{large: "52428800 bytes that Lambda takes of zipped code", filepath.Join(dir, "code"): "262144000 bytes that Lambda takes of unzipped code"} {
+		f := topology.Function{Code: topology.Code{Path: path}, Runtime: "provided.al2023"}
+		_, err := c.of(f)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, again := c.of(f); again != err {
+			t.Errorf("looked at again: %v", again)
+		}
+	}
+}
