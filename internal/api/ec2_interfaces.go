@@ -62,7 +62,7 @@ func interfaceAnswer(v ec2.NetworkInterface) ec2api.NetworkInterface {
 	address := v.PrivateIPAddress.String()
 	return ec2api.NetworkInterface{
 		NetworkInterfaceId: new(v.NetworkInterfaceID), SubnetId: new(v.SubnetID), VpcId: new(v.VpcID),
-		AvailabilityZone: new(v.AvailabilityZone), Description: new(v.Description), InterfaceType: new(v.InterfaceType),
+		AvailabilityZone: new(v.AvailabilityZone), AvailabilityZoneId: new(v.AvailabilityZoneID), Description: new(v.Description), InterfaceType: new(v.InterfaceType),
 		OwnerId: new(v.OwnerID), RequesterId: set(v.RequesterID), RequesterManaged: new(v.RequesterManaged),
 		Status: new(v.Status), MacAddress: new(v.MACAddress), SourceDestCheck: new(v.SourceDestCheck),
 		PrivateIpAddress: new(address), PrivateDnsName: set(v.PrivateDNSName),

@@ -25,7 +25,6 @@ const (
 	InvalidNetworkACLNotFound    Code = "InvalidNetworkAclID.NotFound"
 	InvalidRouteTableNotFound    Code = "InvalidRouteTableID.NotFound"
 	InvalidRuleMalformed         Code = "InvalidSecurityGroupRuleId.Malformed"
-	UnsupportedOperation         Code = "UnsupportedOperation"
 	InvalidGroupDuplicate        Code = "InvalidGroup.Duplicate"
 	InvalidGroupNotFound         Code = "InvalidGroup.NotFound"
 	InvalidGroupReserved         Code = "InvalidGroup.Reserved"
