@@ -137,8 +137,13 @@ func (e *ENI) addTunnel(n *Node) (err error) {
 	if err != nil {
 		return err
 	}
+	return e.addRoute()
+}
+
+// addRoute makes the way to the slots, if it is not there.
+func (e *ENI) addRoute() error {
 	route := &netlink.Route{LinkIndex: e.tun, Dst: netlab.IPNet(LambdaVPC), Scope: netlink.SCOPE_LINK}
-	if err := e.Node.Link.RouteAdd(route); err != nil {
+	if err := e.Node.Link.RouteReplace(route); err != nil {
 		return fmt.Errorf("route to the Lambda VPC: %w", err)
 	}
 	return nil
