@@ -41,7 +41,7 @@ func (v *VPC) adoptResource(ctx context.Context, s ResourceSpec, was ResourceSta
 			}
 		}
 	}()
-	id, address, err := v.interfaceOf(r.Node)
+	id, address, err := v.interfaceOf(r.Node, was.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +81,9 @@ func (r *Resource) letGo() error {
 	return r.Node.Release()
 }
 
-// interfaceOf tells the id and address of the interface whose eth0 is in a node.
-func (v *VPC) interfaceOf(owner *Node) (id string, address netip.Addr, err error) {
+// interfaceOf tells the id and address of the interface whose eth0 is in a node; the address that it had if the VPC has no
+// route to it any more, which is for [VPC.Sweep] to mend.
+func (v *VPC) interfaceOf(owner *Node, had netip.Addr) (id string, address netip.Addr, err error) {
 	end, err := owner.Link.LinkByName(OwnerLink)
 	if err != nil {
 		return "", address, fmt.Errorf("%s of %s: %w", OwnerLink, owner.Name, err)
@@ -92,6 +93,9 @@ func (v *VPC) interfaceOf(owner *Node) (id string, address netip.Addr, err error
 		return "", address, fmt.Errorf("the VPC's end of %s: %w", owner.Name, err)
 	}
 	routed, err := v.Node.routed(link)
+	if err == nil && len(routed) == 0 && had.IsValid() {
+		routed = append(routed, had)
+	}
 	if err == nil && len(routed) != 1 {
 		err = fmt.Errorf("link %s has the addresses %v, want one", link.Attrs().Name, routed)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"enilab/internal/netns"
 	"enilab/internal/nstest"
 	"enilab/netlab"
 )
@@ -144,5 +145,63 @@ func TestMendCountsOn(t *testing.T) {
 		if len(found) > 0 {
 			t.Errorf("drift %v", found)
 		}
+	}
+}
+
+// TestAdoptionMendsDrift: while nobody is in control somebody changes what the lab has made. The next control plane finds
+// that, tells it and mends it, and the servers are the same.
+func TestAdoptionMendsDrift(t *testing.T) {
+	if !inRealm(t) {
+		return
+	}
+	nstest.NoLeaks(t)
+	var k kept
+	controlPlane(t, &k, "keep", serverPath(t))()
+	t.Cleanup(func() { // what is not of the VPC
+		names, err := netns.Pinned()
+		must(t, err)
+		for _, name := range names {
+			must(t, netlab.EndPinned(name))
+		}
+	})
+	node, err := netlab.OpenNode("vpc-blue")
+	must(t, err)
+	must(t, node.NS.Do(func() error {
+		return exec.CommandContext(t.Context(), "sh", "-ec", "iptables -P FORWARD ACCEPT; iptables -F in-16; ip address delete 10.0.1.1/32 dev lo; ip route delete "+k.Web.Address.String()).Run()
+	}))
+	must(t, node.Release())
+
+	spec := keptSpec(serverPath(t))
+	lab := netlab.NewLab()
+	lab.Keep = true
+	t.Cleanup(func() { must(t, lab.Close()) })
+	vpc, err := lab.AdoptVPC(t.Context(), spec)
+	must(t, err)
+	const atOnce = `rule missing: filter: -P FORWARD DROP
+rule extra: filter: -P FORWARD ACCEPT
+rule missing: filter: -A in-16 -p tcp --dport 80 -m devgroup --src-group 0x11 -m comment --comment sg-web -j ACCEPT
+rule missing: filter: -A in-16 -j DROP
+address missing: 10.0.1.1 of the router`
+	if got := drift(vpc.Drift); got != atOnce {
+		t.Errorf("found\n%s\nwant\n%s", got, atOnce)
+	}
+	for i, was := range []netlab.ResourceState{k.Web, k.Client, k.Idle} {
+		r, err := lab.AdoptResource(t.Context(), spec.ID, spec.Resources[i], was)
+		must(t, err)
+		if r.State() != was {
+			t.Errorf("adopted %+v, want %+v", r.State(), was)
+		}
+	}
+	_, err = vpc.Sweep()
+	must(t, err)
+	web, client := lab.Resource(spec.ID, "web"), lab.Resource(spec.ID, "client")
+	if got, want := drift(vpc.Drift), atOnce+"\nroute missing: "+k.Web.Address.String()+" over "+web.Interface.LinkName(); got != want {
+		t.Errorf("after Sweep\n%s\nwant\n%s", got, want)
+	}
+	if left, err := vpc.Check(); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if _, _, err := reach(client.Node, "tcp4", netip.AddrPortFrom(k.Web.Address, 80), answerWithin); err != nil {
+		t.Error(err)
 	}
 }

@@ -18,24 +18,34 @@ func inspectCommand(s streams) *cobra.Command {
 	f := oneLab{roots: s.env.roots}
 	var format string
 	cmd := &cobra.Command{
-		Use: "inspect [" + strings.Join(daemon.Tables, "|") + "]", Short: "Show what is in a lab", ValidArgs: daemon.Tables,
+		Use: "inspect [" + strings.Join(daemon.Tables, "|") + "|" + daemon.Rules + " [VPC|ENI]...]", Short: "Show what is in a lab", ValidArgs: slices.Concat(daemon.Tables, []string{daemon.Rules}),
+		Long: `Show what is in a lab: one table, or all of them but rules.
+
+"rules" is what the kernel has counted for each rule of VPCs and of Hyperplane ENIs
+since the rules were set: of those that are named, or of all; of another interface,
+those of its security groups. A security group's rule counts the packets that opened
+a connection; what follows, and the replies, are counted as the VPC's own.`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 || len(args) == 1 && !slices.Contains(daemon.Tables, args[0]) {
-				return usage("inspect takes one of %v, or nothing for all; see '%s --help'", daemon.Tables, cmd.CommandPath())
+			if len(args) == 0 || args[0] == daemon.Rules || len(args) == 1 && slices.Contains(daemon.Tables, args[0]) {
+				return nil
 			}
-			return nil
+			return usage("inspect takes one of %v, or rules and any VPCs and ENIs, or nothing for all; see '%s --help'", daemon.Tables, cmd.CommandPath())
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			if len(args) == 0 {
+			var of []string
+			switch {
+			case len(args) == 0:
 				args = daemon.Tables
+			case args[0] == daemon.Rules:
+				args, of = args[:1], args[1:]
 			}
 			return f.ask(func(c *daemon.Client) error {
 				var tables []daemon.Table
 				for _, what := range args {
-					raw, err := c.Inspect(cmd.Context(), what)
+					raw, err := c.Inspect(cmd.Context(), what, of...)
 					if err != nil {
 						return err
 					}

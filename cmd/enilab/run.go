@@ -19,6 +19,7 @@ const (
 	exitFailed       = 1
 	exitUsage        = 2
 	exitPrecondition = 3 // rights or kernel features; see doctor
+	exitCheck        = 4 // a check has found something
 	exitInterrupted  = 130
 )
 
@@ -114,7 +115,7 @@ Start with "enilab doctor", then "enilab demo".`,
 		return usage("%w%s; see '%s --help'", err, nearestFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(demoCommand(s), compareCommand(s), benchCommand(s), rolloutCommand(s), reportCommand(s), doctorCommand(s), versionCommand(), whoamiCommand())
-	root.AddCommand(upCommand(s), downCommand(s), validateCommand(s), listCommand(s), envCommand(s), invokeCommand(s), inspectCommand(s), modeCommand(s))
+	root.AddCommand(upCommand(s), downCommand(s), validateCommand(s), listCommand(s), envCommand(s), invokeCommand(s), inspectCommand(s), checkCommand(s), modeCommand(s))
 	root.AddCommand(execCommand(s), shellCommand(s), eventsCommand(s), logsCommand(s), gcCommand(s))
 	root.SetIn(s.in)
 	root.SetOut(s.out)

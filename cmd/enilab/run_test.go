@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"enilab/internal/daemon"
+	"enilab/netlab"
 )
 
 // What verbs answer on a machine without a lab.
@@ -124,6 +125,10 @@ func TestWithLab(t *testing.T) {
 		Timeline: []daemon.Span{{Name: "attach", Kind: "measured", Took: 30}, {Name: "init", Kind: "modelled", Took: 2_000_000}, {Name: "part", Of: "init"}}}
 	failed := ok
 	failed.FunctionError = "Unhandled"
+	rules := daemon.Table{Schema: "enilab.inspect/v1", What: "rules", Columns: []string{"of", "rule", "packets"}, Rows: []map[string]any{{"of": "vpc-a", "rule": "sg-web", "packets": 12}}}
+	rule := daemon.Finding{Object: "vpc", Name: "vpc-a", Drift: netlab.Drift{Kind: "rule", What: "filter: -A in-16 -j DROP", Is: "missing"}}
+	route := daemon.Finding{Object: "vpc", Name: "vpc-a", Drift: netlab.Drift{Kind: "route", What: "10.0.0.4 over eni-a", Is: "missing"}}
+	drifted := daemon.CheckReport{Schema: "enilab.check/v1", Checked: 2, Found: []daemon.Finding{rule, route}}
 	for _, c := range []struct {
 		args           string
 		answers        map[string]any
@@ -133,6 +138,13 @@ func TestWithLab(t *testing.T) {
 		{"inspect functions", map[string]any{"inspect/functions": table}, 0, []string{"FUNCTION", "subnet-a,subnet-b", "f\uFFFD[2J", "g         -       -"}, nil},
 		{"inspect functions --format json", map[string]any{"inspect/functions": table}, 0, []string{`"schema": "enilab.inspect/v1"`}, nil},
 		{"inspect enis", map[string]any{"inspect/enis": daemon.Failure{Message: "the lab is ill"}}, 1, nil, []string{"enilab: the lab is ill\n"}},
+		{"inspect rules", map[string]any{"inspect/rules": rules}, 0, []string{"OF     RULE    PACKETS\nvpc-a  sg-web  12\n"}, nil},
+		{"inspect rules vpc-a eni-b --format json", map[string]any{"inspect/rules?of=vpc-a&of=eni-b": rules}, 0, []string{`"packets": 12`}, nil},
+		{"inspect rules vpc-c", map[string]any{"inspect/rules?of=vpc-c": daemon.Failure{Message: `there is no VPC and no ENI "vpc-c"`, Usage: true}}, 2, nil, []string{`"vpc-c"`}},
+		{"check", map[string]any{"check": daemon.CheckReport{Checked: 2}}, 0, []string{"as the lab's state says: 2 objects checked"}, nil},
+		{"check", map[string]any{"check": drifted}, 4, []string{"OBJECT", "vpc vpc-a  rule", "missing  filter: -A in-16 -j DROP"}, []string{"2 things differ", "'enilab up' mends that"}},
+		{"check --format json", map[string]any{"check": drifted}, 4, []string{`"schema": "enilab.check/v1"`, `"what": "10.0.0.4 over eni-a"`}, []string{"2 things differ"}},
+		{"check", map[string]any{"check": daemon.Failure{Message: "iptables: not found"}}, 1, nil, []string{"iptables: not found"}},
 		{"invoke f", map[string]any{"invoke": ok}, 0, []string{`{"a":1}`}, []string{"f/1: attach 30 µs, init 2.00 s (modelled); 1.5 ms measured"}},
 		{"invoke f --log", map[string]any{"invoke": ok}, 0, nil, []string{"START  f\n"}},
 		{"invoke f --format json", map[string]any{"invoke": ok}, 0, []string{`"total_us": 1500`}, nil},
@@ -166,7 +178,7 @@ func TestDaemonDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range []string{"inspect", "invoke f", "logs f", "events", "mode f shared"} {
+	for _, args := range []string{"inspect", "inspect rules", "check", "invoke f", "logs f", "events", "mode f shared"} {
 		t.Run(args, func(t *testing.T) {
 			c.call(strings.Fields(args)...).wantLine(t, 1, "lab lab: its daemon does not run", "enilab up")
 		})

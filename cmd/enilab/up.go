@@ -139,8 +139,9 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	}()
 	client := daemon.NewClient(place.Name, place.Socket())
 	defer client.Close()
-	if err := s.apply(ctx, client, d, daemons.settings, f.dryRun); err != nil {
-		return err
+	mended, mendErr := s.mend(ctx, client, f.dryRun)
+	if err := s.apply(ctx, client, d, daemons.settings, f.dryRun, mended); err != nil || mendErr != nil {
+		return errors.Join(mendErr, err)
 	}
 	info, err := client.Info(ctx)
 	if err != nil {
@@ -230,8 +231,8 @@ func (d *declared) request(dryRun bool) daemon.ApplyRequest {
 }
 
 // apply has the daemon make the lab what the topology says. In a dry run the settings, if there are any, are those that the lab
-// would have.
-func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, settings *daemon.Settings, dryRun bool) error {
+// would have. If something has been mended, the lab was not as the topology says.
+func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, settings *daemon.Settings, dryRun, mended bool) error {
 	if d == nil {
 		return nil
 	}
@@ -253,7 +254,11 @@ func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, 
 	if len(failed) > 0 {
 		return fmt.Errorf("%d of %d changes were not made; 'enilab up' tries them again:\n  %s", len(failed), n, strings.Join(failed, "\n  "))
 	}
-	if n == 0 {
+	switch {
+	case n > 0:
+	case mended:
+		fmt.Fprintln(s.out, "But for that the lab is as the topology says.")
+	default:
 		fmt.Fprintln(s.out, "The lab is as the topology says.")
 	}
 	return nil
@@ -278,6 +283,7 @@ func (s streams) saySummary(info daemon.Info, started bool) {
 			fmt.Fprintf(s.out, "Recovered (%s): %d adopted, %d built anew, %d processes ended, %d left-overs removed, in %s.\n",
 				r.From, r.Adopted, r.Built, r.Ended, len(r.Removed), r.Took.Round(time.Millisecond))
 		}
+		s.sayMended("mended", r.Mended)
 		for _, note := range r.Notes {
 			fmt.Fprintf(s.err, "Note: %s\n", note)
 		}

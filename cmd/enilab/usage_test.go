@@ -142,9 +142,16 @@ var mistakes = map[string][]struct {
 	"inspect": {
 		{"inspect wires", 2, []string{"functions", "enilab inspect --help"}},
 		{"inspect nodes enis", 2, []string{"functions"}},
+		{"inspect enis vpc-a", 2, []string{"rules and any VPCs and ENIs"}},
 		{"inspect --format csv", 2, []string{`"csv"`}},
 		{"inspect", 1, []string{"there is no lab"}},
 		{"inspect --name none", 1, []string{`no lab "none"`}},
+	},
+	"check": {
+		{"check vpc-a", 2, []string{`"vpc-a"`, "enilab check --help"}},
+		{"check --format csv", 2, []string{`"csv"`, "json"}},
+		{"check", 1, []string{"there is no lab", "enilab up"}},
+		{"check --name none", 1, []string{`no lab "none"`}},
 	},
 	"mode": {
 		{"mode f", 2, []string{"a function and a mode"}},

@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/report": {"internal/bench", "internal/compare", "internal/rollout"}, // the shapes that it shows
 	"internal/daemon": {
 		"internal/api", "internal/wire", "internal/sockdiag", "internal/topology", "internal/lab", "internal/realm", "internal/ec2", "internal/iam", "internal/lambda", "internal/runtimes",
+		"internal/spelling",
 		"internal/events", "internal/state", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
 	},
 	"internal/demo": {"internal/compare", "internal/lab", "internal/lambda", "nat", "sandbox", "netlab"},

@@ -114,9 +114,18 @@ func (c *Client) Invoke(ctx context.Context, in InvokeRequest) (out InvokeResult
 	return out, c.call(ctx, http.MethodPost, "invoke", in, &out)
 }
 
-// Inspect returns a table of what there is, as its JSON.
-func (c *Client) Inspect(ctx context.Context, what string) (table json.RawMessage, err error) {
-	return table, c.call(ctx, http.MethodGet, "inspect/"+url.PathEscape(what), nil, &table)
+// Inspect returns a table of what there is, as its JSON. Rules are those of some VPCs and ENIs, or of all.
+func (c *Client) Inspect(ctx context.Context, what string, of ...string) (table json.RawMessage, err error) {
+	path := "inspect/" + url.PathEscape(what)
+	if len(of) > 0 {
+		path += "?" + url.Values{"of": of}.Encode()
+	}
+	return table, c.call(ctx, http.MethodGet, path, nil, &table)
+}
+
+// Check compares the kernel with the lab's state, and makes it so if it is to mend.
+func (c *Client) Check(ctx context.Context, in CheckRequest) (report CheckReport, err error) {
+	return report, c.call(ctx, http.MethodPost, "check", in, &report)
 }
 
 // Node finds a node by name.

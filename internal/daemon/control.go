@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -21,6 +22,7 @@ func (d *Daemon) control(aws http.Handler) http.Handler {
 	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /v1/lab":             d.serveInfo,
 		"POST /v1/apply":          d.serveApply,
+		"POST /v1/check":          d.serveCheck,
 		"POST /v1/invoke":         d.serveInvoke,
 		"GET /v1/inspect/{what}":  d.serveInspect,
 		"GET /v1/nodes/{name...}": d.serveNode,
@@ -144,9 +146,16 @@ func (d *Daemon) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Daemon) serveInspect(w http.ResponseWriter, r *http.Request) error {
+	if r.PathValue("what") == Rules {
+		t, err := d.inspectRules(r.URL.Query()["of"])
+		if err != nil {
+			return err
+		}
+		return answer(w, t)
+	}
 	t, ok := d.inspect(r.PathValue("what"))
 	if !ok {
-		return &Failure{fmt.Sprintf("there is no table %q; there are %v", r.PathValue("what"), Tables), true}
+		return &Failure{fmt.Sprintf("there is no table %q; there are %v", r.PathValue("what"), slices.Concat(Tables, []string{Rules})), true}
 	}
 	return answer(w, t)
 }

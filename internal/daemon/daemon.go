@@ -59,6 +59,7 @@ type Daemon struct {
 	declared  *state.Table[declaration] // what topologies have declared and is theirs to remove, by kind and name
 
 	leave    context.CancelFunc // ends the daemon
+	checking sync.Mutex         // one check at a time
 	applying sync.Mutex         // one topology at a time
 	undo     undo.Stack
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"enilab/nat"
 	"enilab/sandbox"
 )
 
@@ -17,11 +18,18 @@ type Table struct {
 	Rows    []map[string]any `json:"rows"`
 }
 
-// Tables are what can be inspected.
+// Tables are what can be inspected, besides Rules.
 var Tables = []string{"functions", "enis", "envs", "slots", "vpcs", "resources", "nodes"}
 
+// Rules is the table of what the kernel has counted for each rule of VPCs and ENIs.
+const Rules = "rules"
+
+func newTable(what string) Table {
+	return Table{Schema: "enilab.inspect/v1", What: what, Rows: []map[string]any{}}
+}
+
 func (d *Daemon) inspect(what string) (Table, bool) {
-	t := Table{Schema: "enilab.inspect/v1", What: what, Rows: []map[string]any{}}
+	t := newTable(what)
 	fill, ok := map[string]func(*Table){
 		"functions": d.inspectFunctions, "enis": d.inspectENIs, "envs": d.inspectEnvironments, "slots": d.inspectSlots,
 		"vpcs": d.inspectVPCs, "resources": d.inspectResources, "nodes": d.inspectNodes,
@@ -51,15 +59,19 @@ func (d *Daemon) inspectFunctions(t *Table) {
 
 // inspectENIs shows the interfaces that the kernel has, whoever made them.
 func (d *Daemon) inspectENIs(t *Table) {
-	t.Columns = []string{"eni", "type", "vpc", "subnet", "address", "securityGroups", "description", "users", "connections"}
-	type shared struct{ users, connections int }
+	t.Columns = []string{"eni", "type", "vpc", "subnet", "address", "securityGroups", "description", "users", "connections", "refused"}
+	type shared struct {
+		users, connections int
+		refused            nat.Refused
+	}
 	hyperplane := map[string]shared{}
 	for _, h := range d.lab.Lambda.HyperplaneENIs() {
 		if h.Interface == nil {
 			continue
 		}
 		connections, _ := h.ENI.Connections() // it may be going just now
-		hyperplane[h.Interface.ID] = shared{h.Users, connections}
+		refused, _ := h.ENI.Refused()
+		hyperplane[h.Interface.ID] = shared{h.Users, connections, refused}
 	}
 	servers := map[string]bool{} // have a table of their own
 	for _, r := range d.lab.Network.Resources() {
@@ -77,6 +89,7 @@ func (d *Daemon) inspectENIs(t *Table) {
 			}
 			if h, ok := hyperplane[i.ID]; ok {
 				row["users"], row["connections"] = h.users, h.connections
+				row["refused"], row["refusedTCP"], row["refusedUDP"] = h.refused.Total(), h.refused.TCP, h.refused.UDP // packets above its capacity
 			}
 			t.add(row)
 		}

@@ -46,7 +46,8 @@ type Recovery struct {
 	Ended   int           `json:"ended"`   // processes of former environments
 	Removed []string      `json:"removed"` // left-overs
 	Took    time.Duration `json:"took_ns"`
-	Notes   []string      `json:"notes,omitempty"` // what could not be had again
+	Notes   []string      `json:"notes,omitempty"`  // what could not be had again
+	Mended  []Finding     `json:"mended,omitempty"` // what was adopted and not as the state says
 }
 
 // ApplyRequest asks for a lab to be as a topology says.

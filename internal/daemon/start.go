@@ -31,6 +31,7 @@ func (d *Daemon) recover(ctx context.Context) error {
 		{"resources", d.restoreResources},
 		{"functions", d.restoreFunctions},
 		{"remove left-overs", d.sweep},
+		{"compare", d.noteDrift},
 	} {
 		if err := s.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)

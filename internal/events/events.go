@@ -57,6 +57,7 @@ const (
 	RoleChanged     Type = "role.changed"
 	LabRecovered    Type = "lab.recovered"
 	LabChanged      Type = "lab.changed"
+	DriftMended     Type = "drift.mended" // somebody else had changed what the lab had made
 )
 
 // Bus hands each event to all who subscribed. A nil Bus drops them. It never waits for a reader.

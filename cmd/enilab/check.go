@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+
+	"enilab/internal/daemon"
+
+	"github.com/spf13/cobra"
+)
+
+func checkCommand(s streams) *cobra.Command {
+	f := oneLab{roots: s.env.roots}
+	var format string
+	cmd := &cobra.Command{
+		Use: "check", Short: "Compare the kernel with what a lab's state says", Args: noArgs,
+		Long: `Compare what the kernel has of a lab with what the lab's state says it should have:
+iptables rules of VPCs and Hyperplane ENIs, and their links, addresses, routes and
+neighbours. Nothing is changed; 'enilab up' mends what has drifted.
+
+The exit code is 4 if something has drifted, and 0 if all is as it should be.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			return f.ask(func(c *daemon.Client) error {
+				report, err := c.Check(cmd.Context(), daemon.CheckRequest{})
+				if err != nil {
+					return err
+				}
+				return s.sayDrift(report, format)
+			})
+		},
+	}
+	f.add(cmd)
+	addFormat(cmd, &format)
+	return cmd
+}
+
+// sayDrift prints what a check has found, and fails if that is anything.
+func (s streams) sayDrift(report daemon.CheckReport, format string) error {
+	if format == "json" {
+		if err := printJSON(s.out, report); err != nil {
+			return err
+		}
+	} else if len(report.Found) == 0 {
+		fmt.Fprintf(s.out, "The kernel is as the lab's state says: %s checked.\n", counted(report.Checked, "object"))
+	} else {
+		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "OBJECT\tWHAT\tIS\tWHICH")
+		for _, f := range report.Found {
+			fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", f.Object, printable(f.Name), f.Kind, f.Is, printable(f.What))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if len(report.Found) == 0 {
+		return nil
+	}
+	return &exitError{exitCheck, fmt.Errorf("%s in the kernel from the lab's state; 'enilab up' mends that", differs(len(report.Found)))}
+}
+
+func differs(n int) string {
+	if n == 1 {
+		return "1 thing differs"
+	}
+	return fmt.Sprintf("%d things differ", n)
+}
+
+// mend has the daemon make the kernel what the lab's state says, or in a dry run only look, and says what was not so.
+func (s streams) mend(ctx context.Context, client *daemon.Client, dryRun bool) (mended bool, err error) {
+	report, err := client.Check(ctx, daemon.CheckRequest{Mend: !dryRun})
+	if err != nil {
+		return false, told(err)
+	}
+	verb := "mended"
+	if dryRun {
+		verb = "would mend"
+	}
+	s.sayMended(verb, report.Found)
+	return len(report.Found) > 0, nil
+}
+
+// sayMended prints a line for each object: all if it is one difference, else how many there are and the first.
+func (s streams) sayMended(verb string, found []daemon.Finding) {
+	count := map[string]int{}
+	for _, f := range found {
+		count[f.Object+f.Name]++
+	}
+	for _, f := range found {
+		n := count[f.Object+f.Name]
+		delete(count, f.Object+f.Name)
+		line := fmt.Sprintf("%s %s %s: %s %s: %s", verb, f.Object, f.Name, f.Kind, f.Is, f.What)
+		switch {
+		case n == 0: // said
+			continue
+		case n > 1:
+			line += fmt.Sprintf(", and %s", counted(n-1, "difference")+" more")
+		}
+		fmt.Fprintln(s.out, printable(line))
+	}
+}
