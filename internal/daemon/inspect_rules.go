@@ -40,7 +40,7 @@ func (d *Daemon) inspectRules(of []string) (Table, error) {
 					known = append(known, i.ID)
 					if i.ID == name {
 						vpc, isVPC = vpcs[id], true
-						err = t.addVPCRules(vpc, i.Groups)
+						err = t.addVPCRules(vpc, i.Groups())
 					}
 				}
 			}
