@@ -53,11 +53,15 @@ const (
 	netconfAll        = -1 // the index of what holds for all links
 )
 
+// getForwarding is the request that tells whether a namespace forwards, besides other settings.
+func getForwarding() message {
+	all := int32(netconfAll)
+	return newMessage(unix.RTM_GETNETCONF, 0).about(unix.AF_INET, 0, 0, 0).number(netconfIfindex, uint32(all)) // struct netconfmsg
+}
+
 // forwards asks for the setting net.ipv4.ip_forward.
 func (n *Node) forwards() (bool, error) {
-	all := int32(netconfAll)
-	m := newMessage(unix.RTM_GETNETCONF, 0).about(unix.AF_INET, 0, 0, 0) // struct netconfmsg
-	answer, err := n.ask(m.number(netconfIfindex, uint32(all)))
+	answer, err := n.ask(getForwarding())
 	if err != nil {
 		return false, fmt.Errorf("ask whether it forwards: %w", err)
 	}

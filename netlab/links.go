@@ -52,7 +52,12 @@ func (n *Node) routed(link netlink.Link) (list []netip.Addr, err error) {
 
 // deleteGroup ends all links of a device group with one request.
 func (n *Node) deleteGroup(group uint32) error {
-	return n.Request(newMessage(unix.RTM_DELLINK, unix.NLM_F_ACK).link(0, 0).number(unix.IFLA_GROUP, group))
+	return n.Request(deleteLinks(group))
+}
+
+// deleteLinks is the request that ends all links of a device group.
+func deleteLinks(group uint32) message {
+	return newMessage(unix.RTM_DELLINK, unix.NLM_F_ACK).link(0, 0).number(unix.IFLA_GROUP, group)
 }
 
 // indexed names a link by its index alone, which spares the look-up by name.

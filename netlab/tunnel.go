@@ -30,19 +30,7 @@ const tunnelIndex = 1 << 20
 // the underlay is memory. It does not gather packets either (GRO): they come as large as their sender made them, and a
 // tunnel that gathers hands each on by one more trip through a queue.
 func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
-	off := []byte{0}
-	m := newMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL).link(tunnelIndex, 0).
-		text(unix.IFLA_IFNAME, t.Name).with(unix.IFLA_ADDRESS, t.MAC).number(unix.IFLA_MTU, mtu).
-		number(unix.IFLA_NUM_TX_QUEUES, 1).number(unix.IFLA_NUM_RX_QUEUES, 1).number(unix.IFLA_NET_NS_FD, uint32(n.NS.Fd()))
-	m = m.nested(unix.IFLA_LINKINFO, func(m message) message {
-		return m.text(unix.IFLA_INFO_KIND, "vxlan").nested(unix.IFLA_INFO_DATA, func(m message) message {
-			return m.number(nl.IFLA_VXLAN_ID, t.VNI).address(nl.IFLA_VXLAN_LOCAL, t.Local).
-				with(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, uint16(t.Port))).
-				with(nl.IFLA_VXLAN_LEARNING, off).number(nl.IFLA_VXLAN_AGEING, 0).
-				with(nl.IFLA_VXLAN_UDP_CSUM, off) // the library can only switch it on, and the kernel's default is on
-		})
-	})
-	if err := endpoint.Request(m); err != nil {
+	if err := endpoint.Request(t.add(n)); err != nil {
 		return 0, fmt.Errorf("%s: create tunnel %s, VNI %d: %w", n.Name, t.Name, t.VNI, err)
 	}
 	if err := n.setGRO(t.Name, false); err != nil {
@@ -56,6 +44,22 @@ func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
 		return 0, fmt.Errorf("%s: tunnel %s up: %w", n.Name, t.Name, err)
 	}
 	return tunnelIndex, nil
+}
+
+// add is the request that makes the device in a node.
+func (t TunnelSpec) add(in *Node) message {
+	off := []byte{0}
+	m := newMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL).link(tunnelIndex, 0).
+		text(unix.IFLA_IFNAME, t.Name).with(unix.IFLA_ADDRESS, t.MAC).number(unix.IFLA_MTU, mtu).
+		number(unix.IFLA_NUM_TX_QUEUES, 1).number(unix.IFLA_NUM_RX_QUEUES, 1).number(unix.IFLA_NET_NS_FD, uint32(in.NS.Fd()))
+	return m.nested(unix.IFLA_LINKINFO, func(m message) message {
+		return m.text(unix.IFLA_INFO_KIND, "vxlan").nested(unix.IFLA_INFO_DATA, func(m message) message {
+			return m.number(nl.IFLA_VXLAN_ID, t.VNI).address(nl.IFLA_VXLAN_LOCAL, t.Local).
+				with(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, uint16(t.Port))).
+				with(nl.IFLA_VXLAN_LEARNING, off).number(nl.IFLA_VXLAN_AGEING, 0).
+				with(nl.IFLA_VXLAN_UDP_CSUM, off) // the library can only switch it on, and the kernel's default is on
+		})
+	})
 }
 
 // addrGenModeNone is IN6_ADDR_GEN_MODE_NONE of include/uapi/linux/if_link.h.
