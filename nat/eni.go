@@ -104,11 +104,12 @@ func (e *ENI) track() error {
 	if err := e.Node.NS.Set(netns.Sysctl{Key: "net/netfilter/nf_conntrack_tcp_timeout_established", Value: idle}); err != nil {
 		return err
 	}
-	err := e.Node.NS.Do(func() (err error) {
-		if e.conns, err = netlink.NewHandle(unix.NETLINK_NETFILTER); err != nil {
-			return err
-		}
-		e.undo.Push(func() error { e.conns.Close(); return nil })
+	var err error
+	if e.conns, err = netlink.NewHandleAt(e.Node.NS.Handle(), unix.NETLINK_NETFILTER); err != nil {
+		return fmt.Errorf("connection tracking: %w", err)
+	}
+	e.undo.Push(func() error { e.conns.Close(); return nil })
+	err = e.Node.NS.Do(func() (err error) {
 		if e.count, err = os.Open("/proc/sys/net/netfilter/nf_conntrack_count"); err != nil { // of this namespace for good
 			return err
 		}

@@ -32,14 +32,21 @@ func OpenNode(name string) (_ *Node, err error) {
 	if n.NS, err = netns.OpenPin(name); err != nil {
 		return nil, fmt.Errorf("node %s: %w", name, err)
 	}
-	err = n.NS.Do(func() error { return n.dial() })
+	if n.Link, err = netlinksafe.NewHandleAt(n.NS.Handle(), unix.NETLINK_ROUTE); err != nil {
+		return nil, errors.Join(fmt.Errorf("node %s: netlink: %w", name, err), n.NS.Close())
+	}
+	err = n.NS.Do(func() (err error) {
+		n.requests, err = dialRequests()
+		return err
+	})
 	if err != nil {
+		n.Link.Close()
 		return nil, errors.Join(fmt.Errorf("node %s: %w", name, err), n.NS.Close())
 	}
 	return n, nil
 }
 
-// dial opens the node's sockets in the namespace of the calling thread.
+// dial opens the sockets of a node that is being made, in the namespace of the calling thread, which is there already.
 func (n *Node) dial() (err error) {
 	if n.Link, err = netlinksafe.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return fmt.Errorf("netlink: %w", err)

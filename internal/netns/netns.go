@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,6 +57,10 @@ func Open(path string) (*NS, error) {
 
 // Fd is valid until Close.
 func (n *NS) Fd() int { return int(n.file.Fd()) }
+
+// Handle is n as vishvananda/netns has it, for the libraries that ask for one, such as netlink.NewHandleAt. It is valid until
+// Close, and not for them to close.
+func (n *NS) Handle() netns.NsHandle { return netns.NsHandle(n.Fd()) }
 
 // Close lets go of the namespace.
 func (n *NS) Close() error { return n.file.Close() }

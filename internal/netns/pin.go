@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/containernetworking/plugins/pkg/ns"
 	"golang.org/x/sys/unix"
 )
 
@@ -77,11 +78,16 @@ func Pinned() (names []string, err error) {
 	return names, err
 }
 
-// isPin tells whether a namespace is mounted at path.
+// isPin tells whether a namespace is mounted at path, as the tools of CNI understand it.
 func isPin(path string) (bool, error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(path, &s); err != nil {
-		return false, os.NewSyscallError("statfs", err)
+	err := ns.IsNSorErr(path)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.As(err, new(ns.NSPathNotNSErr)):
+		return false, nil
+	case errors.As(err, new(ns.NSPathNotExistErr)):
+		return false, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	}
-	return s.Type == unix.NSFS_MAGIC, nil
+	return false, err
 }

@@ -11,6 +11,8 @@ import (
 
 	"enilab/internal/netns"
 	"enilab/internal/nstest"
+
+	cni "github.com/containernetworking/plugins/pkg/ns"
 )
 
 // TestPin: a pinned namespace outlives its holder, and a name over which nothing was mounted is none.
@@ -49,6 +51,10 @@ func TestPin(t *testing.T) {
 		t.Errorf("found %s, want %s", got, want)
 	}
 	again.Close()
+	foreign := ""
+	if err := cni.WithNetNSPath(filepath.Join(netns.PinDir, name), func(cni.NetNS) error { foreign = current(t); return nil }); err != nil || foreign != want {
+		t.Errorf("CNI's library finds %s, want %s: %v", foreign, want, err)
+	}
 	if err := unpin(); err != nil {
 		t.Error(err)
 	}
