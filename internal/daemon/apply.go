@@ -125,7 +125,7 @@ func (in ApplyRequest) refusal(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errs := (topology.Errors)(nil); errors.As(err, &errs) {
+	if errs := topology.Errors(nil); errors.As(err, &errs) {
 		for i := range errs {
 			errs[i].File = in.File
 		}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,7 +102,7 @@ func TestCodeOverItsQuota(t *testing.T) {
 		if err := os.RemoveAll(path); err != nil {
 			t.Fatal(err)
 		}
-		if _, again := c.of(f); again != err {
+		if _, again := c.of(f); !errors.Is(again, err) {
 			t.Errorf("looked at again: %v", again)
 		}
 	}

@@ -1,6 +1,9 @@
 package daemon
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // needsOf lists the keys of the objects that an object needs to be there.
 func needsOf(o object) (keys []string) {
@@ -16,7 +19,7 @@ func needsOf(o object) (keys []string) {
 		if !s.isDefault { // that goes with its VPC
 			add("vpc", s.VPC)
 		}
-		for _, rule := range append(s.Ingress[:len(s.Ingress):len(s.Ingress)], s.Egress...) {
+		for _, rule := range slices.Concat(s.Ingress, s.Egress) {
 			if group := rule[strings.LastIndexByte(rule, ' ')+1:]; strings.HasPrefix(group, "sg-") && group != o.Name {
 				add("security-group", group)
 			}

@@ -144,8 +144,10 @@ x.lab.yml:9:9: role role-a: MalformedPolicyDocument: `},
 			}
 			is = append(is, c.objects...)
 			own := func(id, subnet, address, description string) ec2.NetworkInterface {
-				return ec2.NetworkInterface{NetworkInterfaceID: id, SubnetID: subnet, VpcID: "vpc-a", PrivateIPAddress: netip.MustParseAddr(address), Description: description,
-					Groups: []ec2.GroupIdentifier{{GroupID: "sg-a"}}, Attachment: new(ec2.NetworkInterfaceAttachment)}
+				return ec2.NetworkInterface{
+					NetworkInterfaceID: id, SubnetID: subnet, VpcID: "vpc-a", PrivateIPAddress: netip.MustParseAddr(address), Description: description,
+					Groups: []ec2.GroupIdentifier{{GroupID: "sg-a"}}, Attachment: new(ec2.NetworkInterfaceAttachment),
+				}
 			}
 			given := circumstances{
 				settings: Settings{Internet: true, Region: DefaultRegion, Account: "123456789012"}, versions: map[string][]lambda.FunctionConfiguration{}, trusts: func(string) error { return nil },
