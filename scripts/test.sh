@@ -42,6 +42,7 @@ quick() {
 }
 
 all() {
+  export CGO_ENABLED=1 # what runs gotestsum needs none, and the race detector does
   local parts both root=()
   mapfile -t parts < <(packages_with_tests)
   mapfile -t both < <(packages_that_ask_who_runs_them)
