@@ -17,7 +17,7 @@ gotestsum=gotest.tools/gotestsum@v1.13.0
 main() {
   case ${1-all} in
     all | quick) run "${1-all}" ;;
-    events) shift && "$@" ;; # from gotestsum: prints go test's events
+    events) shift && "$@" && exit "$failed" ;; # from gotestsum: prints go test's events
     total) echo "$((TESTS_TOTAL - TESTS_FAILED - TESTS_SKIPPED)) passed, $((TESTS_FAILED + TESTS_ERRORS)) failed, $TESTS_SKIPPED skipped" ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;;
   esac
@@ -75,11 +75,12 @@ all() {
   tests as_is "${root[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
 }
 
-# tests prints the events of one go test, named by a filter. A failure is in the events.
+# tests prints the events of one go test, named by a filter. A go test that could not even begin has none.
+failed=0
 tests() {
   local name=$1
   shift
-  go test -json -count=1 -timeout 30m "$@" | "$name" || true
+  go test -json -count=1 -timeout 30m "$@" | "$name" || failed=1
 }
 
 as_is() { cat; }
