@@ -186,11 +186,22 @@ func eachProcess(t testing.TB, look func(pid int)) {
 	}
 }
 
-// programs are the processes of the program under test, those in labs being of its copy in memory.
+// programs are the processes of the program under test, those in labs being of its copy in memory. Labs of another build,
+// which a copy's size tells, are not this test's.
 func programs(t testing.TB) (found []int) {
 	t.Helper()
+	built, err := os.Stat(enilab)
+	if err != nil {
+		t.Fatal(err)
+	}
 	eachProcess(t, func(pid int) {
-		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); exe == enilab || strings.HasPrefix(exe, "/memfd:enilab ") {
+		link := fmt.Sprintf("/proc/%d/exe", pid)
+		exe, _ := os.Readlink(link)
+		if strings.HasPrefix(exe, "/memfd:enilab ") {
+			if copied, err := os.Stat(link); err == nil && copied.Size() == built.Size() {
+				found = append(found, pid)
+			}
+		} else if exe == enilab {
 			found = append(found, pid)
 		}
 	})
