@@ -1,9 +1,11 @@
 // Command gen writes the request and response types of the AWS services that the lab speaks, out of the API models that
-// AWS publishes with botocore (Apache License 2.0). What is used of them is in models, so that everybody generates the
-// same; -import brings it up to another release.
+// AWS publishes with botocore (Apache License 2.0):
+//
+//	BOTOCORE=.../site-packages/botocore go generate ./internal/wire
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -11,22 +13,23 @@ import (
 )
 
 func main() {
-	from := flag.String("import", "", "take the models from botocore's directory, such as site-packages/botocore, instead of generating")
 	out := flag.String("out", ".", "directory of internal/wire")
 	flag.Parse()
-	run := generateAll
-	if *from != "" {
-		run = func(out string) error { return importModels(*from, filepath.Join(out, "gen", "models")) }
-	}
-	if err := run(*out); err != nil {
+	if err := run(os.Getenv("BOTOCORE"), *out); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func generateAll(out string) error {
+func run(botocore, out string) error {
+	if botocore == "" {
+		return errors.New("BOTOCORE must name the directory of botocore " + release + ", which has __init__.py and data")
+	}
+	if err := checkRelease(botocore); err != nil {
+		return err
+	}
 	for _, s := range services {
-		m, err := readModel(s)
+		m, err := readModel(botocore, s)
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"compress/gzip"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,9 +14,6 @@ import (
 
 // release is the one of botocore that the models are from. It is named here and nowhere else.
 const release = "1.43.67"
-
-//go:embed models/*.json.gz
-var models embed.FS
 
 // model is what is used of a service-2.json file.
 type model struct {
@@ -74,30 +70,10 @@ type shape struct {
 	Sensitive bool         `json:"sensitive,omitempty"` // no message shows it
 }
 
-// readModel reads a service's model.
-func readModel(s service) (*model, error) {
-	f, err := models.Open("models/" + s.pkg + ".json.gz")
-	if err != nil {
-		return nil, fmt.Errorf("the model of %s: %w; -import brings it", s.model, err)
-	}
-	defer f.Close()
-	return decodeModel(f)
-}
-
-func decodeModel(r io.Reader) (*model, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	m := new(model)
-	return m, json.NewDecoder(z).Decode(m)
-}
-
 var version = regexp.MustCompile(`(?m)^__version__ = '(.*)'$`)
 
-// importModels writes what is used of botocore's models. The text of their documentation is left out, but for the
-// sentences that become comments.
-func importModels(botocore, to string) error {
+// checkRelease tells whether a directory is botocore of the release that is named above.
+func checkRelease(botocore string) error {
 	text, err := os.ReadFile(filepath.Join(botocore, "__init__.py"))
 	if err != nil {
 		return err
@@ -105,53 +81,34 @@ func importModels(botocore, to string) error {
 	if found := version.FindSubmatch(text); found == nil || string(found[1]) != release {
 		return fmt.Errorf("%s is botocore %q, and gen/model.go says %s", botocore, found[1:], release)
 	}
-	for _, s := range services {
-		m, err := readPublished(filepath.Join(botocore, "data", s.model, "service-2.json"))
-		if err != nil {
-			return err
-		}
-		for _, op := range m.Operations {
-			op.Documentation = firstSentence(op.Documentation)
-		}
-		for _, shape := range m.Shapes {
-			shape.Documentation = firstSentence(shape.Documentation)
-		}
-		if err := writeModel(filepath.Join(to, s.pkg+".json.gz"), m); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
-// readPublished reads a model, which a release may have compressed.
-func readPublished(path string) (*model, error) {
+// readModel reads a service's model from botocore's directory. A release may have compressed it.
+func readModel(botocore string, s service) (*model, error) {
+	path := filepath.Join(botocore, "data", s.model, "service-2.json")
 	f, err := os.Open(path + ".gz")
-	if err == nil {
-		defer f.Close()
-		return decodeModel(f)
+	if errors.Is(err, fs.ErrNotExist) {
+		if f, err = os.Open(path); err == nil {
+			defer f.Close()
+			return decodeModel(path, f)
+		}
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s.gz: %v", path, err)
+	}
+	return decodeModel(path, z)
+}
+
+func decodeModel(path string, r io.Reader) (*model, error) {
 	m := new(model)
-	if err := json.Unmarshal(text, m); err != nil {
+	if err := json.NewDecoder(r).Decode(m); err != nil {
 		return nil, fmt.Errorf("%s: %v", path, err)
 	}
 	return m, nil
-}
-
-func writeModel(path string, m *model) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	z, _ := gzip.NewWriterLevel(f, gzip.BestCompression) // without a name and a time: the same model makes the same file
-	e := json.NewEncoder(z)
-	e.SetEscapeHTML(false)
-	return errors.Join(e.Encode(m), z.Close())
 }
