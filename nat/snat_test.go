@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"enilab/internal/netns"
 	"enilab/internal/nstest"
 	"enilab/nat"
 	"enilab/netlab"
@@ -38,6 +39,10 @@ func newTrial(t *testing.T, ports nat.Ports, capacity, slots int) *trial {
 		tr.servers[at.Addr()] = newServer(t, v, at.Addr().String(), "server", 80, 81)
 	}
 	tr.eni = b.eni(v, nat.ENIConfig{Ports: ports, Capacity: capacity})
+	// The model forgets nothing by itself; on a busy machine the kernel's half minute is over before the test is.
+	for _, key := range []string{"udp_timeout", "udp_timeout_stream"} {
+		must(t, tr.eni.Node.NS.Set(netns.Sysctl{Key: "net/netfilter/nf_conntrack_" + key, Value: "3600"}))
+	}
 	tr.model = newModel(tr.eni.Address, ports, capacity)
 	for range slots {
 		slot, tunnel := b.slot()

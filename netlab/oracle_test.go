@@ -177,11 +177,13 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 		{"linkUp", linkUp(7), call(func(h *netlink.Handle) error { return h.LinkSetUp(device) }), nil, nil},
 		{
 			"getLink", getLink(7), call(func(h *netlink.Handle) error { _, err := h.LinkByIndex(7); return err }),
-			[]string{"18/29 08000000"}, []string{"18/29 01000000"}, // without statistics; the library wants virtual functions
+			[]string{"18/29 08000000"},
+			[]string{"18/29 01000000"}, // without statistics; the library wants virtual functions
 		},
 		{
 			"linkUpAs", linkUpAs(7, "eni-a"), call(func(h *netlink.Handle) error { return h.LinkSetUp(device) }, func(h *netlink.Handle) error { return h.LinkSetAlias(device, "eni-a") }),
-			[]string{`16/20 "eni-a"`}, []string{"about 00000000070000000000000000000000", "kind 19 flags 0x0", `19/20 "eni-a"`}, // both in one message, which RTM_SETLINK would do, too
+			[]string{`16/20 "eni-a"`},
+			[]string{"about 00000000070000000000000000000000", "kind 19 flags 0x0", `19/20 "eni-a"`}, // both in one message, which RTM_SETLINK would do, too
 		},
 		{"veth.add", pair.add(), call(func(h *netlink.Handle) error {
 			return h.LinkAdd(&netlink.Veth{
@@ -204,7 +206,8 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 			}}, // what is zero if nobody says so: TTL, TOS, proxy, RSC, misses, checksums over IPv6
 		{
 			"withoutIPv6", withoutIPv6(7), call(func(h *netlink.Handle) error { return h.LinkSetIP6AddrGenMode(device, addrGenModeNone) }),
-			[]string{"kind 16 flags 0x0", "16/26/10/8 01"}, []string{"kind 19 flags 0x0", "19/26/10/8 01"},
+			[]string{"kind 16 flags 0x0", "16/26/10/8 01"},
+			[]string{"kind 19 flags 0x0", "19/26/10/8 01"},
 		},
 		{"Entry.message", Entry{Link: 7, MAC: mac, To: ip}.Set(), call(func(h *netlink.Handle) error {
 			return h.NeighSet(neighbour(netlink.Neigh{Family: unix.AF_INET, State: netlink.NUD_PERMANENT, HardwareAddr: mac}))

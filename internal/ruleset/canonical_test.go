@@ -34,12 +34,20 @@ func TestSameRule(t *testing.T) {
 		}
 	}
 	for _, pair := range [][2]string{
-		{"-j ACCEPT", "-j DROP"}, {"-j new", "-g new"}, {"-p tcp -j x", "-p udp -j x"}, {"-p tcp -j x", "-j x"},
-		{"-p tcp --dport 80 -j x", "-p tcp --sport 80 -j x"}, {"-p tcp --dport 80 -j x", "-p tcp --dport 81 -j x"},
-		{"-s 10.0.0.0/8 -j x", "-d 10.0.0.0/8 -j x"}, {"-s 10.0.0.0/8 -j x", "-s 10.0.0.0/9 -j x"}, {"-s 10.0.0.0/8 -j x", "! -s 10.0.0.0/8 -j x"},
-		{"-m comment --comment a -j x", "-m comment --comment b -j x"}, {"-m socket -j x", "-j x"},
+		{"-j ACCEPT", "-j DROP"},
+		{"-j new", "-g new"},
+		{"-p tcp -j x", "-p udp -j x"},
+		{"-p tcp -j x", "-j x"},
+		{"-p tcp --dport 80 -j x", "-p tcp --sport 80 -j x"},
+		{"-p tcp --dport 80 -j x", "-p tcp --dport 81 -j x"},
+		{"-s 10.0.0.0/8 -j x", "-d 10.0.0.0/8 -j x"},
+		{"-s 10.0.0.0/8 -j x", "-s 10.0.0.0/9 -j x"},
+		{"-s 10.0.0.0/8 -j x", "! -s 10.0.0.0/8 -j x"},
+		{"-m comment --comment a -j x", "-m comment --comment b -j x"},
+		{"-m socket -j x", "-j x"},
 		{`-m comment --comment "-j DROP" -j x`, "-m comment --comment a -j DROP"},
-		{"-m devgroup --src-group 0x10 -j x", "-m devgroup --dst-group 0x10 -j x"}, {"-p icmp --icmp-type 8 -j x", "-p icmp --icmp-type 0 -j x"},
+		{"-m devgroup --src-group 0x10 -j x", "-m devgroup --dst-group 0x10 -j x"},
+		{"-p icmp --icmp-type 8 -j x", "-p icmp --icmp-type 0 -j x"},
 		{"-j SNAT --to-source 10.0.0.1:5-6", "-j SNAT --to-source 10.0.0.1:5"},
 	} {
 		if rule(t, pair[0]).Same(rule(t, pair[1])) {
