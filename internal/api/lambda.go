@@ -16,10 +16,14 @@ import (
 )
 
 // lambdaAPI answers for Lambda.
-type lambdaAPI struct{ *lambda.Service }
+type lambdaAPI struct {
+	*lambda.Service
+	downloads *wire.Downloads // of code
+}
 
 func registerLambda(s *wire.Server, c Config) {
-	l := lambdaAPI{c.Lambda}
+	l := lambdaAPI{Service: c.Lambda}
+	l.downloads = s.Downloads(l.openCode)
 	wire.Handle(s, api.CreateFunction, l.createFunction)
 	wire.Handle(s, api.GetFunction, l.getFunction)
 	wire.Handle(s, api.GetFunctionConfiguration, l.getFunctionConfiguration)
@@ -38,6 +42,7 @@ func registerLambda(s *wire.Server, c Config) {
 	wire.Handle(s, api.UntagResource, l.untagResource)
 	wire.Handle(s, api.ListTags, l.listTags)
 	registerLayers(s, l)
+	registerLambdaQualifiers(s, l)
 	registerLambdaAbsent(s, l)
 }
 
@@ -220,7 +225,7 @@ func (l lambdaAPI) getFunctionConfiguration(_ context.Context, in *api.GetFuncti
 	return configured(l.GetFunctionConfiguration(ref))
 }
 
-func (l lambdaAPI) getFunction(_ context.Context, in *api.GetFunctionRequest) (*api.GetFunctionResponse, error) {
+func (l lambdaAPI) getFunction(ctx context.Context, in *api.GetFunctionRequest) (*api.GetFunctionResponse, error) {
 	ref, err := l.Ref(*in.FunctionName, given(in.Qualifier))
 	if err != nil {
 		return nil, err
@@ -231,10 +236,13 @@ func (l lambdaAPI) getFunction(_ context.Context, in *api.GetFunctionRequest) (*
 	}
 	out := &api.GetFunctionResponse{
 		Configuration: configuration(f.Configuration), Tags: f.Tags,
-		Code: &api.FunctionCodeLocation{RepositoryType: new("Lab"), Location: new(f.Code.Key)},
+		Code: &api.FunctionCodeLocation{RepositoryType: new("S3")},
 	}
 	if f.ReservedConcurrency != nil {
 		out.Concurrency = &api.Concurrency{ReservedConcurrentExecutions: new(int32(*f.ReservedConcurrency))}
+	}
+	if r := wire.RequestOf(ctx); r != nil {
+		out.Code.Location = new(l.downloads.URL(r.Host, codeName(f)))
 	}
 	return out, nil
 }

@@ -80,9 +80,18 @@ func runtimeVersion(c lambda.FunctionConfiguration) *api.RuntimeVersionConfig {
 // https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
 const maxItems = 50
 
-// page cuts a list. A marker says how many came before and which was the last, so that it stays good when functions come
-// and go.
+// page cuts a list of functions.
 func page(list []lambda.FunctionConfiguration, marker *string, items *int32) (out []api.FunctionConfiguration, next *string, err error) {
+	list, next, err = pageOf(list, marker, items, func(c lambda.FunctionConfiguration) string { return c.FunctionARN })
+	for _, c := range list {
+		out = append(out, *configuration(c))
+	}
+	return out, next, err
+}
+
+// pageOf cuts a list. A marker says how many came before and which was the last, so that it stays good when there come
+// more, or some go.
+func pageOf[T any](list []T, marker *string, items *int32, id func(T) string) (cut []T, next *string, err error) {
 	n := maxItems
 	if items != nil {
 		n = min(max(int(*items), 1), maxItems)
@@ -98,17 +107,14 @@ func page(list []lambda.FunctionConfiguration, marker *string, items *int32) (ou
 			return nil, nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "Marker is none that this lab has given"}
 		}
 		from = min(max(from, 0), len(list))
-		if at := slices.IndexFunc(list, func(c lambda.FunctionConfiguration) bool { return c.FunctionARN == last }); at >= 0 {
+		if at := slices.IndexFunc(list, func(v T) bool { return id(v) == last }); at >= 0 {
 			from = at + 1
 		}
 	}
 	if len(list)-from > n {
-		last := fmt.Sprintf("%d %s", from+n, list[from+n-1].FunctionARN)
+		last := fmt.Sprintf("%d %s", from+n, id(list[from+n-1]))
 		next = new(base64.RawURLEncoding.EncodeToString([]byte(last)))
 		list = list[:from+n]
 	}
-	for _, c := range list[from:] {
-		out = append(out, *configuration(c))
-	}
-	return out, next, nil
+	return list[from:], next, nil
 }

@@ -177,10 +177,11 @@ func (s *Service) try(f *function, e *asyncEvent) (again bool) {
 		why = string(codeOf(err))
 	}
 	var pause time.Duration
+	config := f.eventConfig(e.Qualifier)
 	switch code := codeOf(err); {
 	case err == nil && !failed:
 	case err == nil:
-		if e.Failures < len(retryPauses) {
+		if e.Failures < config.retries() {
 			pause = s.pause(retryPauses[e.Failures], quickRetry)
 			e.Failures++
 			e.deferred = 0
@@ -193,7 +194,7 @@ func (s *Service) try(f *function, e *asyncEvent) (again bool) {
 		e.deferred++
 		again = true
 	}
-	if again && time.Since(e.Accepted)+pause > s.pause(maxEventAge, maxEventAge) {
+	if again && time.Since(e.Accepted)+pause > s.pause(config.age(), config.age()) {
 		again, why = false, "MaximumEventAgeExceeded"
 	}
 	if again {

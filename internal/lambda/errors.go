@@ -28,6 +28,7 @@ const (
 	InvalidSubnetID        Code = "InvalidSubnetIDException"
 	InvalidSecurityGroupID Code = "InvalidSecurityGroupIDException"
 	ServiceException       Code = "ServiceException"
+	PolicyLengthExceeded   Code = "PolicyLengthExceededException"
 	InvalidRequestContent  Code = "InvalidRequestContentException"
 	EC2UnexpectedException Code = "EC2UnexpectedException"
 )
@@ -35,7 +36,7 @@ const (
 // statuses are the HTTP statuses of the codes, as the API's model has them; 500 for the rest.
 var statuses = map[Code]int{
 	InvalidParameterValue: 400, ValidationException: 400, InvalidRequestContent: 400, AccessDenied: 403,
-	ResourceNotFound: 404, ResourceConflict: 409, PreconditionFailed: 412, RequestTooLarge: 413, RequestEntityTooLarge: 413, TooManyRequests: 429,
+	ResourceNotFound: 404, ResourceConflict: 409, PreconditionFailed: 412, PolicyLengthExceeded: 400, RequestTooLarge: 413, RequestEntityTooLarge: 413, TooManyRequests: 429,
 	SubnetIPAddressLimit: 502, ENILimitReached: 502, EC2Throttled: 502, EC2AccessDenied: 502, InvalidSubnetID: 502,
 	InvalidSecurityGroupID: 502, EC2UnexpectedException: 502, ResourceNotReady: 502,
 }

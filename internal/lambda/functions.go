@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type function struct {
 	versions     map[int]*version
 	published    int // the highest number that a version ever had
 	tags         map[string]string
+	appendix     appendix
 	environments map[*environment]struct{} // all there are
 	count        int                       // environments started, to name them
 	deleted      bool
@@ -216,7 +218,7 @@ func (s *Service) GetFunctionConfiguration(ref FunctionRef) (FunctionConfigurati
 	}
 	v.function.mu.Lock()
 	defer v.function.mu.Unlock()
-	return v.shownLocked().config, nil
+	return s.named(v.shownLocked().config, ref), nil
 }
 
 // GetFunction describes a function and what belongs to it.
@@ -229,7 +231,7 @@ func (s *Service) GetFunction(ref FunctionRef) (FunctionDescription, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := v.shownLocked()
-	return FunctionDescription{c.config, c.code.Code, c.code.uploaded, maps.Clone(f.tags), s.reservation(f)}, nil
+	return FunctionDescription{s.named(c.config, ref), c.code.Code, c.code.uploaded, maps.Clone(f.tags), s.reservation(f)}, nil
 }
 
 // ListFunctions describes all functions, ordered by name.
@@ -256,6 +258,9 @@ func (s *Service) all() []*function {
 // DeleteFunction removes a function, or one version of it if the qualifier is a number. Its environments end, busy ones after
 // their event, and then its network.
 func (s *Service) DeleteFunction(ref FunctionRef) error {
+	if _, err := strconv.Atoi(ref.Qualifier); err != nil && ref.Qualifier != "" && ref.Qualifier != latestVersion {
+		return refuse(InvalidParameterValue, "Deletion of aliases is not currently supported.") // recorded by LocalStack
+	}
 	v, err := s.version(ref)
 	if err != nil {
 		return err

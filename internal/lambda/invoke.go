@@ -50,7 +50,7 @@ func (s *Service) Invoke(ctx context.Context, in InvokeInput) (InvokeOutput, err
 // invokable finds the version to invoke, if it can be invoked with this event at all. A function that is idle can be,
 // after a while.
 func (s *Service) invokable(in *InvokeInput, most int) (*version, error) {
-	v, err := s.version(in.Function)
+	v, err := s.route(in.Function)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Service) execute(ctx context.Context, in *InvokeInput, out *InvokeOutpu
 		return err
 	}
 	defer done()
-	v, err := s.version(in.Function)
+	v, err := s.route(in.Function)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (s *Service) serve(ctx context.Context, e *environment, x *execution) (heal
 		began = x.again
 	}
 	event := sandbox.Event{
-		RequestID: out.RequestID, FunctionARN: c.FunctionARN, TraceID: out.TraceHeader, ClientContext: in.ClientContext, Payload: in.Payload,
+		RequestID: out.RequestID, FunctionARN: s.invokedARN(c, in.Function), TraceID: out.TraceHeader, ClientContext: in.ClientContext, Payload: in.Payload,
 		Deadline: began.Add(c.Timeout), Exited: e.process.Done(),
 	}
 	timed, cancel := context.WithDeadline(ctx, event.Deadline)

@@ -159,7 +159,7 @@ func (s *Service) lookup(name string) (*function, error) {
 	return f, nil
 }
 
-// version finds a version; without a qualifier it is $LATEST.
+// version finds a version, of an alias the one that it names first; without a qualifier it is $LATEST.
 func (s *Service) version(ref FunctionRef) (*version, error) {
 	f, err := s.lookup(ref.Name)
 	if err != nil {
@@ -170,8 +170,14 @@ func (s *Service) version(ref FunctionRef) (*version, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if number, err := strconv.Atoi(ref.Qualifier); err == nil {
-		if v := f.versions[number]; v != nil && v.name == ref.Qualifier {
+	qualifier := ref.Qualifier
+	if a, there := f.appendix.Aliases[qualifier]; there {
+		if qualifier = a.FunctionVersion; qualifier == latestVersion {
+			return f.latest, nil
+		}
+	}
+	if number, err := strconv.Atoi(qualifier); err == nil {
+		if v := f.versions[number]; v != nil && v.name == qualifier {
 			return v, nil
 		}
 	}

@@ -21,6 +21,7 @@ type functionRecord struct {
 	Published int               `json:"published,omitempty"`
 	Reserved  *int              `json:"reserved,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
+	Appendix  appendix          `json:"appendix,omitzero"`
 	Latest    versionRecord     `json:"latest"`
 	Versions  []versionRecord   `json:"versions,omitempty"`
 }
@@ -45,7 +46,7 @@ func (s *Service) keep(f *function) error {
 		f.mu.Unlock()
 		return nil
 	}
-	r := functionRecord{Created: f.created, Published: f.published, Tags: f.tags, Latest: recordOf(f.latest)}
+	r := functionRecord{Created: f.created, Published: f.published, Tags: f.tags, Appendix: f.appendix, Latest: recordOf(f.latest)}
 	for _, v := range f.versions {
 		r.Versions = append(r.Versions, recordOf(v))
 	}
@@ -145,7 +146,7 @@ func (s *Service) clearCode() error {
 // revive makes a function of its record. None of its versions serves yet.
 func (s *Service) revive(name string, r functionRecord, archives map[string]*archive) (*function, error) {
 	f := s.newFunction(name)
-	f.created, f.published, f.tags = r.Created, r.Published, r.Tags
+	f.created, f.published, f.tags, f.appendix = r.Created, r.Published, r.Tags, r.Appendix
 	if _, err := s.load.reserve(f, r.Reserved); err != nil {
 		s.Log.Warn("the quota has become too small for a reservation", "function", name, "error", err)
 	}

@@ -136,11 +136,19 @@ func (s *Service) deleteVersion(v *version) error {
 		f.mu.Unlock()
 		return s.notFound(FunctionRef{f.name, v.name})
 	}
+	before := f.appendix
+	for _, a := range before.Aliases {
+		if _, also := a.Weights[v.name]; also || a.FunctionVersion == v.name {
+			f.mu.Unlock()
+			return refuse(ResourceConflict, "Version %s is used by alias %s: delete the alias, or give it another version, first", v.name, s.arn(f.name, a.Name))
+		}
+	}
+	f.appendix = before.forget(v.name)
 	delete(f.versions, v.number)
 	f.mu.Unlock()
 	if err := s.keep(f); err != nil {
 		f.mu.Lock()
-		f.versions[v.number] = v
+		f.versions[v.number], f.appendix = v, before
 		f.mu.Unlock()
 		return err
 	}

@@ -30,7 +30,7 @@ type exchange struct {
 
 func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{Server: s, w: w, r: r, caller: callerOf(r.Context()), complete: r.ContentLength == 0}
-	x.request = Request{ID: uuid.NewString(), Region: s.config.Region, Account: s.config.Account, Header: r.Header, Answer: w.Header(), Caller: x.caller}
+	x.request = Request{ID: uuid.NewString(), Region: s.config.Region, Account: s.config.Account, Host: r.Host, Header: r.Header, Answer: w.Header(), Caller: x.caller}
 	if x.auth, x.broken = authorizationOf(r); x.auth != nil {
 		x.request.AccessKey, x.request.SessionToken = x.auth.AccessKey, x.auth.token
 		if x.auth.Region != "" {
@@ -63,6 +63,10 @@ func (x *exchange) serve() {
 	// A deadline of an earlier answer on the connection must not meet this one.
 	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Time{})
 
+	if x.downloads != nil && strings.HasPrefix(x.r.URL.Path, downloadPath) { // its URL is the right to it
+		x.downloads.serve(x.w, x.r, x.config)
+		return
+	}
 	if err := x.screen(); err != nil {
 		x.refuse(err)
 		return

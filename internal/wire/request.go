@@ -16,6 +16,7 @@ type Request struct {
 	Verified     bool        // the signature was checked
 	Caller       Caller      // who is at the other end of the connection
 	SessionToken string      // of temporary credentials, if the access key is one's
+	Host         string      // that the client asked, with its port
 	Header       http.Header // of the request; not to be changed
 	Answer       http.Header // headers to answer with besides the protocol's; they reach clients that are refused as well
 }

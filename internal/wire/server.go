@@ -58,7 +58,9 @@ type Server struct {
 	services
 	memory  budget
 	running atomic.Int64 // requests
-	http    *http.Server
+
+	downloads *Downloads // nil means none
+	http      *http.Server
 }
 
 // New makes a server; [Handle] gives it operations.

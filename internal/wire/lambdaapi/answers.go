@@ -3,6 +3,23 @@
 
 package lambdaapi
 
+import "enilab/internal/wire"
+
+// AddPermissionResponse is what AddPermission answers.
+type AddPermissionResponse struct {
+	Statement *string `json:"Statement,omitzero"`
+}
+
+// AliasConfiguration: Provides configuration information about a Lambda function alias.
+type AliasConfiguration struct {
+	AliasArn        *string                    `json:"AliasArn,omitzero"`
+	Description     *string                    `json:"Description,omitzero"`
+	FunctionVersion *string                    `json:"FunctionVersion,omitzero"`
+	Name            *string                    `json:"Name,omitzero"`
+	RevisionId      *string                    `json:"RevisionId,omitzero"`
+	RoutingConfig   *AliasRoutingConfiguration `json:"RoutingConfig,omitzero"`
+}
+
 // Concurrency is what PutFunctionConcurrency answers.
 type Concurrency struct {
 	ReservedConcurrentExecutions *int32 `json:"ReservedConcurrentExecutions,omitzero"`
@@ -67,6 +84,15 @@ type FunctionConfiguration struct {
 	VpcConfig                  *VpcConfigResponse      `json:"VpcConfig,omitzero"`
 }
 
+// FunctionEventInvokeConfig is what GetFunctionEventInvokeConfig answers.
+type FunctionEventInvokeConfig struct {
+	DestinationConfig        *DestinationConfig `json:"DestinationConfig,omitzero"`
+	FunctionArn              *string            `json:"FunctionArn,omitzero"`
+	LastModified             *wire.Seconds      `json:"LastModified,omitzero"`
+	MaximumEventAgeInSeconds *int32             `json:"MaximumEventAgeInSeconds,omitzero"`
+	MaximumRetryAttempts     *int32             `json:"MaximumRetryAttempts,omitzero"`
+}
+
 // GetAccountSettingsResponse is what GetAccountSettings answers.
 type GetAccountSettingsResponse struct {
 	AccountLimit *AccountLimit `json:"AccountLimit,omitzero"`
@@ -122,6 +148,12 @@ type GetLayerVersionResponse struct {
 	Version                 *int64                     `json:"Version,omitzero"`
 }
 
+// GetPolicyResponse is what GetPolicy answers.
+type GetPolicyResponse struct {
+	Policy     *string `json:"Policy,omitzero"`
+	RevisionId *string `json:"RevisionId,omitzero"`
+}
+
 // GetRuntimeManagementConfigResponse is what GetRuntimeManagementConfig answers.
 type GetRuntimeManagementConfigResponse struct {
 	FunctionArn       *string `json:"FunctionArn,omitzero"`
@@ -139,10 +171,22 @@ type InvocationResponse struct {
 	StatusCode          *int32  `json:"-" location:"statusCode StatusCode"`
 }
 
+// ListAliasesResponse is what ListAliases answers.
+type ListAliasesResponse struct {
+	Aliases    []AliasConfiguration `json:"Aliases,omitzero"`
+	NextMarker *string              `json:"NextMarker,omitzero"`
+}
+
 // ListEventSourceMappingsResponse is what ListEventSourceMappings answers.
 type ListEventSourceMappingsResponse struct {
 	EventSourceMappings []EventSourceMappingConfiguration `json:"EventSourceMappings,omitzero"`
 	NextMarker          *string                           `json:"NextMarker,omitzero"`
+}
+
+// ListFunctionEventInvokeConfigsResponse is what ListFunctionEventInvokeConfigs answers.
+type ListFunctionEventInvokeConfigsResponse struct {
+	FunctionEventInvokeConfigs []FunctionEventInvokeConfig `json:"FunctionEventInvokeConfigs,omitzero"`
+	NextMarker                 *string                     `json:"NextMarker,omitzero"`
 }
 
 // ListFunctionUrlConfigsResponse is what ListFunctionUrlConfigs answers.

@@ -47,6 +47,36 @@ var (
 	TagResource = wire.Operation[TagResourceRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "TagResource", Method: "POST", URI: "/2017-03-31/tags/{Resource}", Status: 204}}
 	// UntagResource: Removes tags from a function, event source mapping, or code signing configuration.
 	UntagResource = wire.Operation[UntagResourceRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "UntagResource", Method: "DELETE", URI: "/2017-03-31/tags/{Resource}", Status: 204}}
+	// AddPermission: Grants a principal permission to use a function.
+	AddPermission = wire.Operation[AddPermissionRequest, AddPermissionResponse]{Spec: wire.Spec{Service: Service, Name: "AddPermission", Method: "POST", URI: "/2015-03-31/functions/{FunctionName}/policy", Status: 201}}
+	// GetPolicy: Returns the resource-based IAM policy for a function, version, or alias.
+	GetPolicy = wire.Operation[GetPolicyRequest, GetPolicyResponse]{Spec: wire.Spec{Service: Service, Name: "GetPolicy", Method: "GET", URI: "/2015-03-31/functions/{FunctionName}/policy", Status: 200}}
+	// RemovePermission: Revokes function-use permission from an Amazon Web Services service or another Amazon Web Services
+	// account.
+	RemovePermission = wire.Operation[RemovePermissionRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "RemovePermission", Method: "DELETE", URI: "/2015-03-31/functions/{FunctionName}/policy/{StatementId}", Status: 204}}
+	// CreateAlias: Creates an alias for a Lambda function version.
+	CreateAlias = wire.Operation[CreateAliasRequest, AliasConfiguration]{Spec: wire.Spec{Service: Service, Name: "CreateAlias", Method: "POST", URI: "/2015-03-31/functions/{FunctionName}/aliases", Status: 201}}
+	// GetAlias: Returns details about a Lambda function alias.
+	GetAlias = wire.Operation[GetAliasRequest, AliasConfiguration]{Spec: wire.Spec{Service: Service, Name: "GetAlias", Method: "GET", URI: "/2015-03-31/functions/{FunctionName}/aliases/{Name}", Status: 200}}
+	// ListAliases: Returns a list of aliases for a Lambda function.
+	ListAliases = wire.Operation[ListAliasesRequest, ListAliasesResponse]{Spec: wire.Spec{Service: Service, Name: "ListAliases", Method: "GET", URI: "/2015-03-31/functions/{FunctionName}/aliases", Status: 200}}
+	// UpdateAlias: Updates the configuration of a Lambda function alias.
+	UpdateAlias = wire.Operation[UpdateAliasRequest, AliasConfiguration]{Spec: wire.Spec{Service: Service, Name: "UpdateAlias", Method: "PUT", URI: "/2015-03-31/functions/{FunctionName}/aliases/{Name}", Status: 200}}
+	// DeleteAlias: Deletes a Lambda function alias.
+	DeleteAlias = wire.Operation[DeleteAliasRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeleteAlias", Method: "DELETE", URI: "/2015-03-31/functions/{FunctionName}/aliases/{Name}", Status: 204}}
+	// PutFunctionEventInvokeConfig: Configures options for asynchronous invocation on a function, version, or alias.
+	PutFunctionEventInvokeConfig = wire.Operation[PutFunctionEventInvokeConfigRequest, FunctionEventInvokeConfig]{Spec: wire.Spec{Service: Service, Name: "PutFunctionEventInvokeConfig", Method: "PUT", URI: "/2019-09-25/functions/{FunctionName}/event-invoke-config", Status: 200}}
+	// UpdateFunctionEventInvokeConfig: Updates the configuration for asynchronous invocation for a function, version, or
+	// alias.
+	UpdateFunctionEventInvokeConfig = wire.Operation[UpdateFunctionEventInvokeConfigRequest, FunctionEventInvokeConfig]{Spec: wire.Spec{Service: Service, Name: "UpdateFunctionEventInvokeConfig", Method: "POST", URI: "/2019-09-25/functions/{FunctionName}/event-invoke-config", Status: 200}}
+	// GetFunctionEventInvokeConfig: Retrieves the configuration for asynchronous invocation for a function, version, or
+	// alias.
+	GetFunctionEventInvokeConfig = wire.Operation[GetFunctionEventInvokeConfigRequest, FunctionEventInvokeConfig]{Spec: wire.Spec{Service: Service, Name: "GetFunctionEventInvokeConfig", Method: "GET", URI: "/2019-09-25/functions/{FunctionName}/event-invoke-config", Status: 200}}
+	// DeleteFunctionEventInvokeConfig: Deletes the configuration for asynchronous invocation for a function, version, or
+	// alias.
+	DeleteFunctionEventInvokeConfig = wire.Operation[DeleteFunctionEventInvokeConfigRequest, wire.None]{Spec: wire.Spec{Service: Service, Name: "DeleteFunctionEventInvokeConfig", Method: "DELETE", URI: "/2019-09-25/functions/{FunctionName}/event-invoke-config", Status: 204}}
+	// ListFunctionEventInvokeConfigs: Retrieves a list of configurations for asynchronous invocation for a function.
+	ListFunctionEventInvokeConfigs = wire.Operation[ListFunctionEventInvokeConfigsRequest, ListFunctionEventInvokeConfigsResponse]{Spec: wire.Spec{Service: Service, Name: "ListFunctionEventInvokeConfigs", Method: "GET", URI: "/2019-09-25/functions/{FunctionName}/event-invoke-config/list", Status: 200}}
 	// GetFunctionCodeSigningConfig: Returns the code signing configuration for the specified function.
 	GetFunctionCodeSigningConfig = wire.Operation[GetFunctionCodeSigningConfigRequest, GetFunctionCodeSigningConfigResponse]{Spec: wire.Spec{Service: Service, Name: "GetFunctionCodeSigningConfig", Method: "GET", URI: "/2020-06-30/functions/{FunctionName}/code-signing-config", Status: 200}}
 	// GetFunctionRecursionConfig: Returns your function's recursive loop detection configuration.
@@ -97,6 +127,19 @@ func Operations() []wire.Spec {
 		ListTags.Spec,
 		TagResource.Spec,
 		UntagResource.Spec,
+		AddPermission.Spec,
+		GetPolicy.Spec,
+		RemovePermission.Spec,
+		CreateAlias.Spec,
+		GetAlias.Spec,
+		ListAliases.Spec,
+		UpdateAlias.Spec,
+		DeleteAlias.Spec,
+		PutFunctionEventInvokeConfig.Spec,
+		UpdateFunctionEventInvokeConfig.Spec,
+		GetFunctionEventInvokeConfig.Spec,
+		DeleteFunctionEventInvokeConfig.Spec,
+		ListFunctionEventInvokeConfigs.Spec,
 		GetFunctionCodeSigningConfig.Spec,
 		GetFunctionRecursionConfig.Spec,
 		GetRuntimeManagementConfig.Spec,

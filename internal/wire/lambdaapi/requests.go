@@ -3,6 +3,31 @@
 
 package lambdaapi
 
+// AddPermissionRequest is what AddPermission takes.
+type AddPermissionRequest struct {
+	Action                *string `json:"Action,omitzero" required:"true" length:"0,10000" pattern:"(lambda:[*]|lambda:[a-zA-Z]+|[*])"`
+	EventSourceToken      *string `json:"EventSourceToken,omitzero" length:"0,256" pattern:"[a-zA-Z0-9._\\-]+"`
+	FunctionName          *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
+	FunctionUrlAuthType   *string `json:"FunctionUrlAuthType,omitzero" enum:"NONE,AWS_IAM"`
+	InvokedViaFunctionUrl *bool   `json:"InvokedViaFunctionUrl,omitzero"`
+	Principal             *string `json:"Principal,omitzero" required:"true" length:"0,2048" pattern:"[^\\s]+"`
+	PrincipalOrgID        *string `json:"PrincipalOrgID,omitzero" length:"12,34" pattern:"o-[a-z0-9]{10,32}"`
+	Qualifier             *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
+	RevisionId            *string `json:"RevisionId,omitzero"`
+	SourceAccount         *string `json:"SourceAccount,omitzero" length:"0,12" pattern:"\\d{12}"`
+	SourceArn             *string `json:"SourceArn,omitzero" length:"0,10000" pattern:"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)"`
+	StatementId           *string `json:"StatementId,omitzero" required:"true" length:"1,100" pattern:"([a-zA-Z0-9-_]+)"`
+}
+
+// CreateAliasRequest is what CreateAlias takes.
+type CreateAliasRequest struct {
+	Description     *string                    `json:"Description,omitzero" length:"0,256"`
+	FunctionName    *string                    `json:"-" location:"uri FunctionName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"`
+	FunctionVersion *string                    `json:"FunctionVersion,omitzero" required:"true" length:"1,1024" pattern:"(\\$LATEST(\\.PUBLISHED)?|[0-9]+)"`
+	Name            *string                    `json:"Name,omitzero" required:"true" length:"1,128" pattern:"(?!^[0-9]+$)([a-zA-Z0-9-_]+)"`
+	RoutingConfig   *AliasRoutingConfiguration `json:"RoutingConfig,omitzero"`
+}
+
 // CreateFunctionRequest is what CreateFunction takes.
 type CreateFunctionRequest struct {
 	Architectures          []string                `json:"Architectures,omitzero" length:"1,1" each_enum:"x86_64,arm64"`
@@ -44,9 +69,21 @@ type CreateFunctionUrlConfigRequest struct {
 	Qualifier    *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"((?!^\\d+$)^[0-9a-zA-Z-_]+$)"`
 }
 
+// DeleteAliasRequest is what DeleteAlias takes.
+type DeleteAliasRequest struct {
+	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"`
+	Name         *string `json:"-" location:"uri Name" required:"true" length:"1,128" pattern:"(?!^[0-9]+$)([a-zA-Z0-9-_]+)"`
+}
+
 // DeleteFunctionConcurrencyRequest is what DeleteFunctionConcurrency takes.
 type DeleteFunctionConcurrencyRequest struct {
 	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"`
+}
+
+// DeleteFunctionEventInvokeConfigRequest is what DeleteFunctionEventInvokeConfig takes.
+type DeleteFunctionEventInvokeConfigRequest struct {
+	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
+	Qualifier    *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
 }
 
 // DeleteFunctionRequest is what DeleteFunction takes.
@@ -65,6 +102,12 @@ type DeleteLayerVersionRequest struct {
 type GetAccountSettingsRequest struct {
 }
 
+// GetAliasRequest is what GetAlias takes.
+type GetAliasRequest struct {
+	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"`
+	Name         *string `json:"-" location:"uri Name" required:"true" length:"1,128" pattern:"(?!^[0-9]+$)([a-zA-Z0-9-_]+)"`
+}
+
 // GetFunctionCodeSigningConfigRequest is what GetFunctionCodeSigningConfig takes.
 type GetFunctionCodeSigningConfigRequest struct {
 	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
@@ -77,6 +120,12 @@ type GetFunctionConcurrencyRequest struct {
 
 // GetFunctionConfigurationRequest is what GetFunctionConfiguration takes.
 type GetFunctionConfigurationRequest struct {
+	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
+	Qualifier    *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
+}
+
+// GetFunctionEventInvokeConfigRequest is what GetFunctionEventInvokeConfig takes.
+type GetFunctionEventInvokeConfigRequest struct {
 	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
 	Qualifier    *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
 }
@@ -109,6 +158,12 @@ type GetLayerVersionRequest struct {
 	VersionNumber *int64  `json:"-" location:"uri VersionNumber" required:"true"`
 }
 
+// GetPolicyRequest is what GetPolicy takes.
+type GetPolicyRequest struct {
+	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
+	Qualifier    *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
+}
+
 // GetRuntimeManagementConfigRequest is what GetRuntimeManagementConfig takes.
 type GetRuntimeManagementConfigRequest struct {
 	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
@@ -127,12 +182,27 @@ type InvocationRequest struct {
 	TenantId             *string `json:"-" location:"header X-Amz-Tenant-Id" length:"1,256" pattern:"[a-zA-Z0-9\\._:\\/=+\\-@ ]+"`
 }
 
+// ListAliasesRequest is what ListAliases takes.
+type ListAliasesRequest struct {
+	FunctionName    *string `json:"-" location:"uri FunctionName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"`
+	FunctionVersion *string `json:"-" location:"querystring FunctionVersion" length:"1,1024" pattern:"(\\$LATEST(\\.PUBLISHED)?|[0-9]+)"`
+	Marker          *string `json:"-" location:"querystring Marker"`
+	MaxItems        *int32  `json:"-" location:"querystring MaxItems" range:"1,10000"`
+}
+
 // ListEventSourceMappingsRequest is what ListEventSourceMappings takes.
 type ListEventSourceMappingsRequest struct {
 	EventSourceArn *string `json:"-" location:"querystring EventSourceArn" length:"0,10000" pattern:"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)"`
 	FunctionName   *string `json:"-" location:"querystring FunctionName" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
 	Marker         *string `json:"-" location:"querystring Marker"`
 	MaxItems       *int32  `json:"-" location:"querystring MaxItems" range:"1,10000"`
+}
+
+// ListFunctionEventInvokeConfigsRequest is what ListFunctionEventInvokeConfigs takes.
+type ListFunctionEventInvokeConfigsRequest struct {
+	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
+	Marker       *string `json:"-" location:"querystring Marker"`
+	MaxItems     *int32  `json:"-" location:"querystring MaxItems" range:"1,50"`
 }
 
 // ListFunctionUrlConfigsRequest is what ListFunctionUrlConfigs takes.
@@ -204,6 +274,23 @@ type PutFunctionConcurrencyRequest struct {
 	ReservedConcurrentExecutions *int32  `json:"ReservedConcurrentExecutions,omitzero" required:"true" range:"0,"`
 }
 
+// PutFunctionEventInvokeConfigRequest is what PutFunctionEventInvokeConfig takes.
+type PutFunctionEventInvokeConfigRequest struct {
+	DestinationConfig        *DestinationConfig `json:"DestinationConfig,omitzero"`
+	FunctionName             *string            `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
+	MaximumEventAgeInSeconds *int32             `json:"MaximumEventAgeInSeconds,omitzero" range:"60,21600"`
+	MaximumRetryAttempts     *int32             `json:"MaximumRetryAttempts,omitzero" range:"0,2"`
+	Qualifier                *string            `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
+}
+
+// RemovePermissionRequest is what RemovePermission takes.
+type RemovePermissionRequest struct {
+	FunctionName *string `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
+	Qualifier    *string `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
+	RevisionId   *string `json:"-" location:"querystring RevisionId"`
+	StatementId  *string `json:"-" location:"uri StatementId" required:"true" length:"1,100" pattern:"([a-zA-Z0-9-_.]+)"`
+}
+
 // TagResourceRequest is what TagResource takes.
 type TagResourceRequest struct {
 	Resource *string           `json:"-" location:"uri Resource" required:"true" length:"1,10000" pattern:"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})"`
@@ -214,6 +301,16 @@ type TagResourceRequest struct {
 type UntagResourceRequest struct {
 	Resource *string  `json:"-" location:"uri Resource" required:"true" length:"1,10000" pattern:"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(capacity-provider|network-connector):[a-zA-Z0-9-_]{1,64})"`
 	TagKeys  []string `json:"-" location:"querystring tagKeys" required:"true" each_length:"1,128" each_pattern:"([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)"`
+}
+
+// UpdateAliasRequest is what UpdateAlias takes.
+type UpdateAliasRequest struct {
+	Description     *string                    `json:"Description,omitzero" length:"0,256"`
+	FunctionName    *string                    `json:"-" location:"uri FunctionName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"`
+	FunctionVersion *string                    `json:"FunctionVersion,omitzero" length:"1,1024" pattern:"(\\$LATEST(\\.PUBLISHED)?|[0-9]+)"`
+	Name            *string                    `json:"-" location:"uri Name" required:"true" length:"1,128" pattern:"(?!^[0-9]+$)([a-zA-Z0-9-_]+)"`
+	RevisionId      *string                    `json:"RevisionId,omitzero"`
+	RoutingConfig   *AliasRoutingConfiguration `json:"RoutingConfig,omitzero"`
 }
 
 // UpdateFunctionCodeRequest is what UpdateFunctionCode takes.
@@ -256,4 +353,13 @@ type UpdateFunctionConfigurationRequest struct {
 	Timeout                *int32                  `json:"Timeout,omitzero" range:"1,900"`
 	TracingConfig          *TracingConfig          `json:"TracingConfig,omitzero"`
 	VpcConfig              *VpcConfig              `json:"VpcConfig,omitzero"`
+}
+
+// UpdateFunctionEventInvokeConfigRequest is what UpdateFunctionEventInvokeConfig takes.
+type UpdateFunctionEventInvokeConfigRequest struct {
+	DestinationConfig        *DestinationConfig `json:"DestinationConfig,omitzero"`
+	FunctionName             *string            `json:"-" location:"uri FunctionName" required:"true" length:"1,256" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?))(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"`
+	MaximumEventAgeInSeconds *int32             `json:"MaximumEventAgeInSeconds,omitzero" range:"60,21600"`
+	MaximumRetryAttempts     *int32             `json:"MaximumRetryAttempts,omitzero" range:"0,2"`
+	Qualifier                *string            `json:"-" location:"querystring Qualifier" length:"1,128" pattern:"\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"`
 }

@@ -20,6 +20,11 @@ type AccountUsage struct {
 	TotalCodeSize *int64 `json:"TotalCodeSize,omitzero"`
 }
 
+// AliasRoutingConfiguration: The traffic-shifting configuration of a Lambda function alias.
+type AliasRoutingConfiguration struct {
+	AdditionalVersionWeights map[string]float64 `json:"AdditionalVersionWeights,omitzero" key_length:"1,1024" key_pattern:"[0-9]+" each_range:"0.0,1.0"`
+}
+
 // AmazonManagedKafkaEventSourceConfig: Specific configuration settings for an Amazon Managed Streaming for Apache Kafka
 // (Amazon MSK) event source.
 type AmazonManagedKafkaEventSourceConfig struct {
@@ -305,12 +310,12 @@ type LoggingConfig struct {
 
 // OnFailure: A destination for events that failed processing.
 type OnFailure struct {
-	Destination *string `json:"Destination,omitzero"`
+	Destination *string `json:"Destination,omitzero" length:"0,350" pattern:"$|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)"`
 }
 
 // OnSuccess: A destination for events that were processed successfully.
 type OnSuccess struct {
-	Destination *string `json:"Destination,omitzero"`
+	Destination *string `json:"Destination,omitzero" length:"0,350" pattern:"$|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)"`
 }
 
 // ProvisionedPollerConfig: The provisioned mode configuration for the event source.

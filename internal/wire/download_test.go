@@ -1,0 +1,76 @@
+package wire_test
+
+import (
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"enilab/internal/wire"
+)
+
+type object struct{ *strings.Reader }
+
+func (object) Close() error { return nil }
+
+func TestDownloads(t *testing.T) {
+	now := today
+	s := wire.New(wire.Config{Now: func() time.Time { return now }})
+	d := s.Downloads(func(name string) (io.ReadSeekCloser, error) {
+		if name != "f/$LATEST/abc" {
+			return nil, fs.ErrNotExist
+		}
+		return object{strings.NewReader("the code")}, nil
+	})
+	front := httptest.NewServer(s)
+	defer front.Close()
+	host := strings.TrimPrefix(front.URL, "http://")
+	get := func(u string) (int, string) {
+		t.Helper()
+		res, err := http.Get(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(body)
+	}
+	good := d.URL(host, "f/$LATEST/abc")
+	if status, body := get(good); status != 200 || body != "the code" {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := get(d.URL(host, "g")); status != 404 || !strings.Contains(body, "NoSuchKey") {
+		t.Errorf("an object that is not there: %d %s", status, body)
+	}
+	for what, change := range map[string]func(*url.URL, url.Values){
+		"another object": func(u *url.URL, _ url.Values) { u.Path += "x" },
+		"no signature":   func(_ *url.URL, q url.Values) { q.Del("X-Amz-Signature") },
+		"a later date": func(_ *url.URL, q url.Values) {
+			q.Set("X-Amz-Date", now.Add(time.Hour).UTC().Format("20060102T150405Z"))
+		},
+		"no date":         func(_ *url.URL, q url.Values) { q.Del("X-Amz-Date") },
+		"other signature": func(_ *url.URL, q url.Values) { q.Set("X-Amz-Signature", strings.Repeat("0", 64)) },
+	} {
+		u, err := url.Parse(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := u.Query()
+		change(u, q)
+		u.RawQuery = q.Encode()
+		if status, body := get(u.String()); status != 403 || !strings.Contains(body, "SignatureDoesNotMatch") {
+			t.Errorf("%s: %d %s", what, status, body)
+		}
+	}
+	now = now.Add(11 * time.Minute)
+	if status, body := get(good); status != 403 || !strings.Contains(body, "Request has expired") {
+		t.Errorf("an old URL: %d %s", status, body)
+	}
+}
