@@ -41,10 +41,20 @@ type Runtime struct {
 // all lists what AWS supports today or did until this year, in the languages that the lab has a part for.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html#runtimes-supported
 var all = []Runtime{
-	{"nodejs24.x", &node, version{24}}, {"nodejs22.x", &node, version{22}}, {"nodejs20.x", &node, version{20}}, {"nodejs18.x", &node, version{18}},
-	{"python3.14", &python, version{3, 14}}, {"python3.13", &python, version{3, 13}}, {"python3.12", &python, version{3, 12}},
-	{"python3.11", &python, version{3, 11}}, {"python3.10", &python, version{3, 10}}, {"python3.9", &python, version{3, 9}},
-	{"java25", &java, version{25}}, {"java21", &java, version{21}}, {"java17", &java, version{17}}, {"java11", &java, version{11}},
+	{"nodejs24.x", &node, version{24}},
+	{"nodejs22.x", &node, version{22}},
+	{"nodejs20.x", &node, version{20}},
+	{"nodejs18.x", &node, version{18}},
+	{"python3.14", &python, version{3, 14}},
+	{"python3.13", &python, version{3, 13}},
+	{"python3.12", &python, version{3, 12}},
+	{"python3.11", &python, version{3, 11}},
+	{"python3.10", &python, version{3, 10}},
+	{"python3.9", &python, version{3, 9}},
+	{"java25", &java, version{25}},
+	{"java21", &java, version{21}},
+	{"java17", &java, version{17}},
+	{"java11", &java, version{11}},
 }
 
 // Names lists the managed runtimes.
