@@ -32,17 +32,43 @@ func newOutput() (*output, error) {
 	return &output{f}, nil
 }
 
-// openOutput finds the file behind a server's standard output; nil if the server has put something else there.
-func openOutput(pid int) *output {
-	path := fmt.Sprintf("/proc/%d/fd/1", pid)
-	if to, err := os.Readlink(path); err != nil || !strings.HasPrefix(to, "/memfd:"+outputName+" ") {
+// FileID names a file for as long as the machine runs; the zero FileID none.
+type FileID struct{ Device, Inode uint64 }
+
+func idOf(fd int) (FileID, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return FileID{}, os.NewSyscallError("fstat", err)
+	}
+	return FileID{st.Dev, st.Ino}, nil
+}
+
+// openOutput finds the file behind a server's standard output; nil if that is not the one that it was given. A server may put
+// anything there, under any name: so what is there is looked at before it is opened, by a descriptor that can do nothing else,
+// and opened by that.
+func openOutput(pid int, was FileID) *output {
+	if was == (FileID{}) {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/fd/1", pid), unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	if is, err := idOf(fd); err != nil || is != was {
+		return nil
+	}
+	f, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
 		return nil
 	}
 	return &output{f}
+}
+
+// id is the file's.
+func (o *output) id() FileID {
+	id, _ := idOf(int(o.file.Fd())) // fails for what is no descriptor only
+	return id
 }
 
 // trim gives the memory back that all but the newest part takes. The file keeps its length, with a hole at its start, so

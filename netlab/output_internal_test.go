@@ -3,6 +3,7 @@ package netlab
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -37,12 +38,57 @@ func TestOutputStaysSmall(t *testing.T) {
 		}
 		return nil
 	})
-	adopted := openOutput(p.Pid())
+	adopted := openOutput(p.Pid(), p.State().Output)
 	defer adopted.close()
 	if adopted.String() != p.output.String() {
 		t.Errorf("adopted: %.100q", adopted)
 	}
-	if other := openOutput(os.Getpid()); other != nil {
-		t.Errorf("a stranger's output was opened")
+}
+
+// TestOutputThatIsAnother: a server that has put another file in its output's place, under the same name, has that file left
+// alone by who adopts the server, and so has one of which it is not known what it was given.
+func TestOutputThatIsAnother(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	n, err := NewNode("forger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	fd, err := unix.MemfdCreate(outputName, unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := os.NewFile(uintptr(fd), outputName)
+	defer forged.Close()
+	cmd := exec.CommandContext(t.Context(), "sleep", "1000") // stands for the server after it has changed its output
+	cmd.Stdout = forged
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()         //nolint:errcheck // killed
+	defer cmd.Process.Kill() //nolint:errcheck // it runs
+	p, err := startProcess(t.Context(), n, []string{"sleep", "1000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	was := p.State().Output
+	if was == (FileID{}) {
+		t.Error("what it was given is not recorded")
+	}
+	for name, c := range map[string]struct {
+		pid int
+		was FileID
+	}{"another file": {cmd.Process.Pid, was}, "of a former version": {p.Pid(), FileID{}}} {
+		if o := openOutput(c.pid, c.was); o != nil {
+			o.close()
+			t.Errorf("%s: it was opened", name)
+		}
+	}
+	if o := openOutput(p.Pid(), was); o == nil {
+		t.Error("its own was not")
+	} else {
+		o.close()
 	}
 }

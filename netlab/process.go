@@ -20,14 +20,16 @@ type Process struct {
 	handle pidfd
 	start  uint64 // see startTime
 	output *output
+	file   FileID // of the output that it was given
 	done   chan struct{} // closed when it has ended
 	err    error         // how it ended; read after done
 }
 
 // ProcessState says which process it is, for who wants to adopt it. The number is that of the realm's pid namespace.
 type ProcessState struct {
-	PID   int
-	Start uint64 // in ticks since boot
+	PID    int
+	Start  uint64 // in ticks since boot
+	Output FileID // of the file that its standard output is; zero if it is not kept, as by former versions
 }
 
 // anyPort lets a server that is nobody listen below 1,024, inside its own namespace.
@@ -39,6 +41,7 @@ func startProcess(ctx context.Context, n *Node, argv []string) (_ *Process, err 
 	if p.output, err = newOutput(); err != nil {
 		return nil, fmt.Errorf("%s: output of %s: %w", n.Name, argv[0], err)
 	}
+	p.file = p.output.id()
 	cmd, err := n.start(context.WithoutCancel(ctx), argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = p.output.file, p.output.file })
 	if err != nil {
 		p.output.close()
@@ -71,13 +74,13 @@ func adoptProcess(n *Node, name string, was ProcessState) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", n.Name, name, err)
 	}
-	p := &Process{name: name, handle: handle, done: make(chan struct{})}
+	p := &Process{name: name, handle: handle, file: was.Output, done: make(chan struct{})}
 	p.start, err = startTime(was.PID) // after it was opened, so that both are of the same process
 	if err != nil || p.start != was.Start || handle.ended() {
 		p.close()
 		return nil, gone
 	}
-	p.output = openOutput(was.PID)
+	p.output = openOutput(was.PID, was.Output)
 	go p.watch(func() error { return errors.New("how it ended is known to its new parent alone") })
 	return p, nil
 }
@@ -111,7 +114,7 @@ func (p *Process) watch(reap func() error) {
 func (p *Process) Pid() int { return p.handle.pid }
 
 // State names the process for adoption.
-func (p *Process) State() ProcessState { return ProcessState{p.Pid(), p.start} }
+func (p *Process) State() ProcessState { return ProcessState{p.Pid(), p.start, p.file} }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }

@@ -64,6 +64,9 @@ func (s streams) down(ctx context.Context, p labs.Place, keepState bool) (err er
 // end is down for who holds the lock. It visits everything.
 func (s streams) end(ctx context.Context, p labs.Place, keepState bool) (err error) {
 	keeper, err := realm.OpenKeeper(p.Run)
+	if errors.Is(err, realm.ErrSilent) { // it is stopped, or hangs, and is to end anyway
+		keeper, err = realm.RecordedKeeper(p.Run)
+	}
 	switch {
 	case errors.Is(err, realm.ErrNoKeeper):
 		err = reap()

@@ -29,8 +29,11 @@ func (f *oneLab) add(cmd *cobra.Command) {
 func (f *oneLab) place() (labs.Place, error) {
 	if f.name != "" {
 		p, err := f.roots.Of(f.name)
-		if err != nil {
+		if errors.As(err, new(*labs.NameError)) {
 			return p, usage("--name: %w", err)
+		}
+		if err != nil {
+			return p, err
 		}
 		if !p.Exists() {
 			return p, fmt.Errorf("there is no lab %q here (%s); 'enilab list' shows which there are, 'enilab up' makes one", f.name, f.roots.Run)

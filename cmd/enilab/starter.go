@@ -101,13 +101,16 @@ const justKilled = 5 * time.Second
 
 // look tells how the lab is, and what its daemon says of it.
 func (s *starter) look(ctx context.Context) (state string, keeper *realm.Keeper, info daemon.Info, err error) {
-	state, keeper, _, err = status(ctx, s.place)
+	state, keeper, running, err := status(ctx, s.place)
 	if err != nil || state != "up" {
 		return state, keeper, info, err
 	}
 	client := daemon.NewClient(s.place.Name, s.place.Socket())
 	defer client.Close()
-	if info, err = client.Info(ctx); !errors.Is(err, daemon.ErrDown) {
+	asking, answered := unlessStopped(ctx, s.place.Name, running.PID)
+	info, err = client.Info(asking)
+	answered()
+	if !errors.Is(err, daemon.ErrDown) {
 		return state, keeper, info, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, justKilled)
@@ -116,6 +119,30 @@ func (s *starter) look(ctx context.Context) (state string, keeper *realm.Keeper,
 		return "daemon dead", keeper, info, nil
 	}
 	return state, keeper, info, err
+}
+
+// unlessStopped is a context that ends when a daemon is found stopped: one that is busy answers in the end, one that is stopped
+// does not.
+func unlessStopped(ctx context.Context, lab string, pid int) (_ context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if pid == 0 { // it cannot be seen from here
+		return ctx, func() { cancel(nil) }
+	}
+	go func() {
+		const looks = time.Second
+		for tick := time.Tick(looks); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick:
+				if realm.IsStopped(pid) {
+					cancel(fmt.Errorf("lab %s: its daemon, process %d, is stopped; 'kill -CONT %d' lets it go on, 'kill -9 %d' ends it, and then 'enilab up' starts another", lab, pid, pid, pid))
+					return
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // renew compares the settings of a daemon that runs, and has it leave if there is to be another.

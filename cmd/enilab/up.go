@@ -167,10 +167,10 @@ func (f *upFlags) place(d *declared) (labs.Place, error) {
 		}
 	}
 	p, err := f.roots.Of(d.labName(f.name))
-	if err != nil {
+	if errors.As(err, new(*labs.NameError)) {
 		return p, usage("%w", err)
 	}
-	return p, nil
+	return p, err
 }
 
 // check looks at the flags alone, and beside the topology.

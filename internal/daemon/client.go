@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+
+	"enilab/internal/realm"
 )
 
 // Client speaks to the daemon of one lab.
@@ -24,7 +26,14 @@ var ErrDown = errors.New("its daemon does not run")
 // NewClient speaks through a lab's unix socket.
 func NewClient(lab, socket string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
+		c, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		if err != nil {
+			return nil, err
+		}
+		if err := realm.CheckPeer(c.(*net.UnixConn)); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		return c, nil
 	}
 	return &Client{lab, &http.Client{Transport: &http.Transport{DialContext: dial}}}
 }

@@ -12,23 +12,27 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // Roots are the directories that hold those of all labs.
 type Roots struct {
-	Run   string // gone with a reboot
-	State string // stays
+	Run    string // gone with a reboot
+	State  string // stays
+	Caller int    // the user who has called sudo, whose directories may lead there; zero: nobody
 }
 
 // RootsOf finds them for a user: /run/enilab and /var/lib/enilab for root, the XDG directories for others. ENILAB_HOME
 // takes the place of both. Getenv is os.Getenv.
 func RootsOf(uid int, getenv func(string) string) Roots {
+	caller := 0
+	if uid == 0 {
+		caller, _ = strconv.Atoi(getenv("SUDO_UID"))
+	}
 	if home := getenv("ENILAB_HOME"); home != "" {
-		return Roots{filepath.Join(home, "run"), filepath.Join(home, "state")}
+		return Roots{filepath.Join(home, "run"), filepath.Join(home, "state"), caller}
 	}
 	if uid == 0 {
-		return Roots{"/run/enilab", "/var/lib/enilab"}
+		return Roots{"/run/enilab", "/var/lib/enilab", caller}
 	}
 	user := "enilab-" + strconv.Itoa(uid)
 	r := Roots{Run: filepath.Join(os.TempDir(), user)}
@@ -47,14 +51,33 @@ type Place struct {
 	Name  string
 	Run   string // directory
 	State string // directory
+
+	roots Roots
 }
 
-// Of names a lab's place; nothing is made yet.
+// NameError is met for a name that no lab may have.
+type NameError struct{ Name string }
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("lab name %q: use 2 to 40 of a-z, 0-9 and '-', starting with a letter", e.Name)
+}
+
+// Of names a lab's place; nothing is made yet. What is there is this user's alone, and that is looked at here: what a Place
+// names may be believed.
 func (r Roots) Of(name string) (Place, error) {
 	if !IsName(name) {
-		return Place{}, fmt.Errorf("lab name %q: use 2 to 40 of a-z, 0-9 and '-', starting with a letter", name)
+		return Place{}, &NameError{name}
 	}
-	return Place{name, filepath.Join(r.Run, name), filepath.Join(r.State, name)}, nil
+	p := Place{name, filepath.Join(r.Run, name), filepath.Join(r.State, name), r}
+	if err := r.check(); err != nil {
+		return Place{}, fmt.Errorf("lab %s: %w", name, err)
+	}
+	for _, dir := range []string{p.Run, p.State} {
+		if err := checkOwn(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Place{}, fmt.Errorf("lab %s: %w", name, err)
+		}
+	}
+	return p, nil
 }
 
 // IsName tells whether a lab may be called so.
@@ -65,6 +88,9 @@ func IsName(s string) bool {
 
 // All lists the places that exist, ordered by name.
 func (r Roots) All() (places []Place, err error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
 	var names []string
 	for _, root := range []string{r.Run, r.State} {
 		entries, readErr := os.ReadDir(root)
@@ -79,7 +105,11 @@ func (r Roots) All() (places []Place, err error) {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		place, _ := r.Of(name) // it is a name
+		place, ofErr := r.Of(name)
+		if ofErr != nil {
+			err = errors.Join(err, ofErr)
+			continue
+		}
 		places = append(places, place)
 	}
 	return places, err
@@ -92,22 +122,10 @@ func (p Place) Make() error {
 			return fmt.Errorf("lab %s: %w; ENILAB_HOME names a directory that this user may write to", p.Name, err)
 		}
 		for _, d := range []string{filepath.Dir(dir), dir} {
-			if err := checkOwn(d); err != nil {
+			if err := p.roots.secure(d); err != nil {
 				return fmt.Errorf("lab %s: %w", p.Name, err)
 			}
 		}
-	}
-	return nil
-}
-
-// checkOwn refuses a directory that somebody else has made, or may write to: in /tmp anybody can be first.
-func checkOwn(dir string) error {
-	var st syscall.Stat_t
-	if err := syscall.Lstat(dir, &st); err != nil {
-		return &fs.PathError{Op: "lstat", Path: dir, Err: err}
-	}
-	if st.Mode&syscall.S_IFMT != syscall.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
-		return fmt.Errorf("%s is no directory of this user's alone; remove it, or name another with ENILAB_HOME", dir)
 	}
 	return nil
 }

@@ -36,8 +36,11 @@ func (p Place) Lock(verb string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(p.Run), 0o700); err != nil {
 		return nil, fmt.Errorf("lab %s: %w; ENILAB_HOME names a directory that this user may write to", p.Name, err)
 	}
+	if err := p.roots.secure(filepath.Dir(p.Run)); err != nil { // now that it is there
+		return nil, fmt.Errorf("lab %s: %w", p.Name, err)
+	}
 	for {
-		f, err := os.OpenFile(p.Run+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := os.OpenFile(p.Run+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("lab %s: lock: %w", p.Name, err)
 		}
@@ -54,13 +57,9 @@ func (p Place) Lock(verb string) (*Lock, error) {
 			f.Close()
 			continue
 		}
-		err = f.Truncate(0)
-		if err == nil {
-			err = json.NewEncoder(f).Encode(Holder{verb, os.Getpid(), time.Now().Truncate(time.Second)})
-		}
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("lab %s: lock: %w", p.Name, err)
+		// Who holds it is for people. On a disk that is full nobody learns it, and 'down' works all the same.
+		if f.Truncate(0) == nil {
+			_ = json.NewEncoder(f).Encode(Holder{verb, os.Getpid(), time.Now().Truncate(time.Second)})
 		}
 		return &Lock{f}, nil
 	}
@@ -81,6 +80,9 @@ func (l *Lock) Unlock() error {
 
 // Stale lists the places where a verb that was killed has left its lock, and nothing else.
 func (r Roots) Stale() (places []Place) {
+	if r.check() != nil {
+		return nil // nothing there is this user's
+	}
 	paths, _ := filepath.Glob(filepath.Join(r.Run, "*.lock")) // the pattern is well formed, or matches nothing
 	for _, path := range paths {
 		place, err := r.Of(strings.TrimSuffix(filepath.Base(path), ".lock"))

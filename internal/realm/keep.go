@@ -31,7 +31,7 @@ type keeper struct {
 // ready is what the keeper writes to its result once it serves.
 const ready = "ready"
 
-// maxClients are served at once; others wait.
+// maxClients are served at once.
 const maxClients = 32
 
 // Keep is the whole life of a keeper. It reaps the realm's orphans, serves its socket and starts the daemon, until it is
@@ -117,18 +117,16 @@ func (k *keeper) say(format string, args ...any) {
 }
 
 func (k *keeper) accept(l *net.UnixListener) {
-	places := make(chan struct{}, maxClients)
+	var clients clients
 	for {
-		places <- struct{}{}
 		c, err := l.AcceptUnix()
 		if err != nil {
-			<-places
 			time.Sleep(100 * time.Millisecond) // no descriptor or memory just now
 			continue
 		}
+		clients.add(c)
 		go func() {
-			defer func() { <-places }()
-			defer c.Close()
+			defer clients.remove(c)
 			defer func() {
 				if p := recover(); p != nil {
 					k.say("a request panicked: %v", p)
@@ -137,6 +135,29 @@ func (k *keeper) accept(l *net.UnixListener) {
 			k.talk(c)
 		}()
 	}
+}
+
+// clients are the connections that are served. When there are too many, the one that has been there longest makes room: a
+// client that hangs does, and one that is only slow asks again.
+type clients struct {
+	mu   sync.Mutex // guards open
+	open []*net.UnixConn
+}
+
+func (l *clients) add(c *net.UnixConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open = append(l.open, c); len(l.open) > maxClients {
+		l.open[0].Close() //nolint:errcheck // who serves it finds it closed
+		l.open = l.open[1:]
+	}
+}
+
+func (l *clients) remove(c *net.UnixConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.Close() //nolint:errcheck // all is said
+	l.open = slices.DeleteFunc(l.open, func(o *net.UnixConn) bool { return o == c })
 }
 
 // talk serves a client: one request, one answer.
@@ -277,4 +298,16 @@ func peer(c *net.UnixConn) (cred *unix.Ucred, err error) {
 	}
 	controlErr := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
 	return cred, errors.Join(controlErr, err)
+}
+
+// CheckPeer refuses a server that is not this user's own: what it says, and the processes that it names, are believed.
+func CheckPeer(c *net.UnixConn) error {
+	cred, err := peer(c)
+	if err != nil {
+		return fmt.Errorf("whose server %s is: %w", c.RemoteAddr(), err)
+	}
+	if int(cred.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s is served by user %d, and not by this one; remove it", c.RemoteAddr(), cred.Uid)
+	}
+	return nil
 }

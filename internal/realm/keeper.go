@@ -21,14 +21,16 @@ const keeperVerb = "up"
 var (
 	ErrNoKeeper    = errors.New("no keeper lives")
 	ErrKeeperAlive = errors.New("a keeper lives already")
+	ErrSilent      = errors.New("it does not answer") // a keeper that lives, and that Stop can end all the same
 )
 
 // Keeper is the first process of a realm that stays up, as seen from outside.
 type Keeper struct {
-	dir  string
-	pid  int
-	lab  Lab
-	done chan struct{} // closed when this process has waited for it; nil if it is no child of ours
+	dir    string
+	pid    int
+	lab    Lab
+	silent bool          // it is not to be asked
+	done   chan struct{} // closed when this process has waited for it; nil if it is no child of ours
 }
 
 // DaemonStatus is how the daemon is that a keeper has started.
@@ -56,6 +58,24 @@ func OpenKeeper(dir string) (*Keeper, error) {
 	return k, nil
 }
 
+// RecordedKeeper finds the keeper that was started in dir without asking it, to Stop one that is silent. It is ErrNoKeeper if
+// none is recorded there, or lives in this pid namespace.
+func RecordedKeeper(dir string) (*Keeper, error) {
+	none := fmt.Errorf("realm: %w in %s", ErrNoKeeper, dir)
+	name, err := os.ReadFile(ownerIn(dir))
+	if err != nil {
+		return nil, none
+	}
+	lab, err := ParseLab(string(name))
+	if err != nil || lab.Dead() {
+		return nil, none
+	}
+	if ns, err := pidNamespace(); err != nil || ns != lab.PIDNS {
+		return nil, none
+	}
+	return &Keeper{dir: dir, pid: lab.PID, lab: lab, silent: true}, nil
+}
+
 // awaitEnd returns when the last keeper there has ended. It closes its socket first, then the kernel ends its realm, and
 // only then is it dead to whoever removes control groups.
 func awaitEnd(dir string) error {
@@ -75,7 +95,7 @@ func awaitEnd(dir string) error {
 	if ns, err := pidNamespace(); err != nil || ns != lab.PIDNS {
 		return err // of other namespaces nothing is known here
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), clientPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), endPatience)
 	defer cancel()
 	if err := waitEnd(ctx, process); err != nil {
 		return fmt.Errorf("the keeper, process %d, does not end: %w", lab.PID, err)
@@ -170,7 +190,14 @@ func (k *Keeper) WaitDaemon(ctx context.Context) error {
 // Stop ends the keeper and with it all of its realm, and returns when they have ended.
 func (k *Keeper) Stop(ctx context.Context) error {
 	process := k.process()
-	_, files, err := k.call(ctx, request{Do: doStop})
+	if k.silent && process == nil {
+		return nil // it has ended
+	}
+	var files []*os.File
+	err := fmt.Errorf("process %d: %w", k.pid, ErrSilent)
+	if !k.silent {
+		_, files, err = k.call(ctx, request{Do: doStop})
+	}
 	if process == nil && err == nil {
 		process, files = files[0], files[1:]
 	}
@@ -217,6 +244,20 @@ func (k *Keeper) process() *os.File {
 
 // call asks the keeper. On success the first file is its pidfd, the second a live daemon's.
 func (k *Keeper) call(ctx context.Context, r request, files ...*os.File) (a answer, passed []*os.File, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, clientPatience, ErrSilent)
+	defer cancel()
+	for {
+		a, passed, err = k.ask(ctx, r, files)
+		if !errors.Is(err, errUnanswered) {
+			return a, passed, err
+		}
+	}
+}
+
+// errUnanswered is met when a keeper that lives has closed the connection without an answer. Nothing has been done then.
+var errUnanswered = errors.New("closed without an answer")
+
+func (k *Keeper) ask(ctx context.Context, r request, files []*os.File) (a answer, passed []*os.File, err error) {
 	path := socketIn(k.dir)
 	const most = len(syscall.RawSockaddrUnix{}.Path) - 1
 	if len(path) > most {
@@ -230,22 +271,34 @@ func (k *Keeper) call(ctx context.Context, r request, files ...*os.File) (a answ
 		return a, nil, err
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(clientPatience)); err != nil {
+	if err := CheckPeer(c); err != nil {
 		return a, nil, err
 	}
+	server := behind(c)
+	defer server.close()
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })() // it may be closed
+	stopped := server.watch(func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	if err = send(c, r, files...); err == nil {
 		passed, err = receive(c, &a)
 	}
+	isStopped := stopped()
 	switch {
-	case ctx.Err() != nil && err != nil:
+	case err == nil:
+	case isStopped:
+		return a, nil, fmt.Errorf("the keeper at %s, process %d, is stopped: %w; 'kill -CONT %d' lets it go on, 'enilab down' ends it and its lab", path, server.pid, ErrSilent, server.pid)
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrSilent):
+		return a, nil, fmt.Errorf("the keeper%s at %s: %w", k.wayOut(c), path, ErrSilent)
+	case ctx.Err() != nil:
 		return a, nil, context.Cause(ctx)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return a, nil, fmt.Errorf("the keeper%s does not answer at %s", k.wayOut(c), path)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		if server.lives() {
+			return a, nil, errUnanswered
+		}
 		return a, nil, fmt.Errorf("%w at %s: it has just ended", ErrNoKeeper, path)
-	case err != nil:
+	default:
 		return a, nil, fmt.Errorf("keeper at %s: %w", path, err)
+	}
+	switch {
 	case a.Error != "":
 		closeAll(passed)
 		return a, nil, errors.New(a.Error)

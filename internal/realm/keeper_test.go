@@ -273,6 +273,30 @@ func TestStopEndsAll(t *testing.T) {
 	}
 }
 
+// A keeper that is stopped is no dead one: that is told, with the way out, and it can be ended without its help.
+func TestStoppedKeeper(t *testing.T) {
+	l := keeper(t)
+	l.serve()
+	dir := filepath.Dir(l.socket)
+	must(t, syscall.Kill(l.PID(), syscall.SIGSTOP))
+	_, err := realm.OpenKeeper(dir)
+	if !errors.Is(err, realm.ErrSilent) || !strings.Contains(fmt.Sprint(err), fmt.Sprintf("kill -CONT %d", l.PID())) {
+		t.Errorf("stopped: %v", err)
+	}
+	again, err := realm.RecordedKeeper(dir)
+	must(t, err)
+	if again.PID() != l.PID() || again.Lab() != l.Lab() {
+		t.Errorf("%d %v, recorded %d %v", l.PID(), l.Lab(), again.PID(), again.Lab())
+	}
+	must(t, again.Stop(in(t, 2*time.Minute)))
+	if _, err := realm.OpenKeeper(dir); !errors.Is(err, realm.ErrNoKeeper) {
+		t.Errorf("ended: %v", err)
+	}
+	if _, err := realm.RecordedKeeper(dir); !errors.Is(err, realm.ErrNoKeeper) {
+		t.Errorf("ended, recorded: %v", err)
+	}
+}
+
 func TestOneKeeperOnly(t *testing.T) {
 	nstest.NeedRoot(t)
 	nstest.NoLeaks(t)

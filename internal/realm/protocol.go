@@ -35,10 +35,17 @@ type answer struct {
 
 // Limits of the conversation. A longer argument could not be passed to a program anyway (MAX_ARG_STRLEN).
 const (
-	maxPacket      = 128 << 10
-	maxFiles       = 64
-	patience       = 2 * time.Second // of the keeper with a client that hangs
-	clientPatience = 5 * time.Second // of a client, who may have to wait for such
+	maxPacket = 128 << 10
+	maxFiles  = 64
+	patience  = time.Minute // of the keeper with a client, which may be slow: all of them are its own user's
+)
+
+// Of a client. A machine may be slow, and a keeper that lives is not dead: it is asked again, and waited for, as long as it
+// lives, runs and the client's context does not end; but no longer than what is no slowness any more.
+const (
+	lookAgain      = time.Second      // until a client looks whether the keeper is stopped
+	clientPatience = 2 * time.Minute  // in all
+	endPatience    = 30 * time.Second // of one who waits for the end of a keeper that has closed its socket
 )
 
 func send(c *net.UnixConn, v any, files ...*os.File) error {
