@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ makes the exit code 1.`,
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			event, err := s.readPayload(payload)
+			event, err := s.readPayload(cmd.Context(), payload)
 			if err != nil {
 				return err
 			}
@@ -62,20 +63,18 @@ makes the exit code 1.`,
 	return cmd
 }
 
-func (s streams) readPayload(p string) (json.RawMessage, error) {
+func (s streams) readPayload(ctx context.Context, p string) (json.RawMessage, error) {
 	b := []byte(p)
 	var err error
 	switch {
 	case p == "-":
-		b, err = io.ReadAll(io.LimitReader(s.in, maxPayload+1))
+		b, err = readAll(ctx, func() (io.ReadCloser, error) { return io.NopCloser(s.in), nil }, maxPayload+1)
 	case strings.HasPrefix(p, "@"):
-		var file *os.File
-		if file, err = os.Open(p[1:]); err == nil {
-			defer file.Close()
-			b, err = io.ReadAll(io.LimitReader(file, maxPayload+1))
-		}
+		b, err = readAll(ctx, func() (io.ReadCloser, error) { return os.Open(p[1:]) }, maxPayload+1)
 	}
 	switch {
+	case context.Cause(ctx) != nil:
+		return nil, context.Cause(ctx)
 	case err != nil:
 		return nil, usage("--payload %s: %w", p, err)
 	case len(b) > maxPayload:

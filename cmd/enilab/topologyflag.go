@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -33,7 +34,7 @@ type declared struct {
 }
 
 // load reads and checks the topology. Without -t, and with no file in the working directory, there is none.
-func (f *topologyFlag) load(stdin io.Reader) (*declared, error) {
+func (f *topologyFlag) load(ctx context.Context, stdin io.Reader) (*declared, error) {
 	path := f.path
 	if path == "" {
 		found, err := topology.Find(".")
@@ -50,18 +51,21 @@ func (f *topologyFlag) load(stdin io.Reader) (*declared, error) {
 			return nil, usage("%w", err)
 		}
 	}
-	return readTopology(path, f.region, stdin)
+	return readTopology(ctx, path, f.region, stdin)
 }
 
 // readTopology reads and checks the topology in a file, or in standard input ("-"), for a lab of a Region.
-func readTopology(path, region string, stdin io.Reader) (*declared, error) {
+func readTopology(ctx context.Context, path, region string, stdin io.Reader) (*declared, error) {
 	d := &declared{file: path}
 	var err error
 	if path == "-" {
 		d.file = "stdin"
-		d.text, err = io.ReadAll(io.LimitReader(stdin, maxTopology))
+		d.text, err = readAll(ctx, func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }, maxTopology)
 	} else {
-		d.text, err = readFile(path)
+		d.text, err = readAll(ctx, func() (io.ReadCloser, error) { return os.Open(path) }, maxTopology)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
 	}
 	if err != nil {
 		return nil, usage("topology: %w", err)
@@ -77,15 +81,6 @@ func readTopology(path, region string, stdin io.Reader) (*declared, error) {
 
 // maxTopology is a little more than the parser takes, so that the parser is who refuses it.
 const maxTopology = 2 << 20
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxTopology))
-}
 
 // labName is what the lab is called: as the flag says, or the topology, or its file, or else "lab".
 func (d *declared) labName(flag string) string {

@@ -66,7 +66,7 @@ daemon was killed, or the machine restarted, bring the same lab back.`,
 }
 
 func (s streams) up(ctx context.Context, f *upFlags) (err error) {
-	d, err := f.load(s.in)
+	d, err := f.load(ctx, s.in)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,7 +43,7 @@ code 2. Without an argument it checks those of the working directory.`,
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
@@ -53,7 +54,7 @@ code 2. Without an argument it checks those of the working directory.`,
 			if err != nil {
 				return err
 			}
-			return s.validate(paths, format)
+			return s.validate(cmd.Context(), paths, format)
 		},
 	}
 	f.add(cmd)
@@ -91,7 +92,7 @@ func topologiesIn(args []string) (paths []string, err error) {
 }
 
 // validate checks all files, whatever is wrong with some.
-func (s streams) validate(paths []string, format string) error {
+func (s streams) validate(ctx context.Context, paths []string, format string) error {
 	var list []validated
 	var all []error
 	for _, path := range paths {
@@ -99,7 +100,10 @@ func (s streams) validate(paths []string, format string) error {
 		if path == "-" {
 			v.File = "stdin"
 		}
-		d, err := readTopology(path, "", s.in)
+		d, err := readTopology(ctx, path, "", s.in)
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
 		if err == nil {
 			err = d.CheckFiles()
 		}

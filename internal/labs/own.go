@@ -32,6 +32,9 @@ func (r Roots) secure(dir string) error {
 	if err == nil {
 		err = r.walk(path, 0)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; ENILAB_HOME names a directory that this user may write to", err)
+	}
 	if err != nil {
 		return err
 	}

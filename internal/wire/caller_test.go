@@ -95,6 +95,27 @@ func TestAccess(t *testing.T) {
 	}
 }
 
+// TestStrangersTakeNoMemory: of a request that is signed with no key of the lab's, no byte of the body is waited for, whatever it
+// is for.
+func TestStrangersTakeNoMemory(t *testing.T) {
+	url := serveTo(t, keyed, wire.Config{}, func(s *wire.Server) {
+		respond(s, ec2api.DescribeVpcs, nil, nil)
+		wire.Handle(s, lambdaapi.Invoke, echo)
+	})
+	for _, service := range []string{"lambda", "ec2", "s3"} {
+		for _, path := range []string{"/", invokePath} {
+			c := dial(t, url)
+			if _, err := io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000000\r\n"+
+				"Authorization: AWS4-HMAC-SHA256 Credential=AKSTRANGER/20261123/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=00\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if a, _ := readAnswer(t, c); a.Status != 403 && a.Status != 401 {
+				t.Errorf("%s %s: %+v", service, path, a)
+			}
+		}
+	}
+}
+
 // TestCallerIsFoundOnce: of a connection, however many requests come on it.
 func TestCallerIsFoundOnce(t *testing.T) {
 	var asked atomic.Int32

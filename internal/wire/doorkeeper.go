@@ -5,7 +5,20 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 )
+
+// maxConns leaves three quarters of the files that may be open to the lab: slots, health checks, the state.
+func maxConns(openFiles uint64) int { return int(min(4096, max(1, openFiles/4))) }
+
+// openFiles is how many this process may have open.
+func openFiles() uint64 {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024 // what Linux gives everybody
+	}
+	return limit.Cur
+}
 
 // doorkeeper limits connections. When there are too many it closes the one that has waited longest for a request or for
 // the end of its header: a client that only holds connections makes room for one that uses them.

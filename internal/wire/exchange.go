@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -94,8 +95,15 @@ func (x *exchange) screen() error {
 		return p.refuse(noSignature, "Request is missing Authentication Token")
 	case x.broken != nil:
 		return p.refuse(badAuthorization, "%v.", x.broken)
+	case x.keyed() && !x.knowsKey():
+		return x.unknownKey(p) // before a byte of its body is in memory
 	}
 	return nil
+}
+
+func (x *exchange) knowsKey() bool {
+	_, ok := x.caller.secret(x.auth.AccessKey, x.auth.token)
+	return ok
 }
 
 // keyed tells whether the signature is to be checked.
@@ -238,8 +246,8 @@ func (x *exchange) check(r *route, v reflect.Value) error {
 
 // protocol is the one to answer in.
 func (x *exchange) protocol() Protocol {
-	if x.service != nil {
-		return x.service.Protocol
+	if svc := cmp.Or(x.service, x.signedService()); svc != nil {
+		return svc.Protocol
 	}
 	if x.isForm() {
 		return Query

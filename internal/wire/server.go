@@ -24,7 +24,7 @@ type Config struct {
 	MaxForm     int64         // bytes of a request in a form; zero means 1 MiB
 	MaxMemory   int64         // bytes of all requests that are being read or carried out; zero means 512 MiB
 	MaxHeader   int           // bytes; zero means 64 KiB
-	MaxConns    int           // connections; zero means 4,096. Beyond, the one that has waited longest for a request is closed
+	MaxConns    int           // connections; zero means 4,096, or a quarter of the files that may be open. Beyond, the one that has waited longest for a request is closed
 	MaxRequests int           // being carried out; zero means 2,048. Beyond, clients are told to come back
 	HeaderTime  time.Duration // for a request's header; zero means 10 s
 	IdleTime    time.Duration // between requests; zero means 2 min
@@ -44,7 +44,7 @@ func (c Config) withDefaults() Config {
 	c.MaxForm = cmp.Or(c.MaxForm, 1<<20)
 	c.MaxMemory = cmp.Or(c.MaxMemory, 512<<20)
 	c.MaxHeader = cmp.Or(c.MaxHeader, 64<<10)
-	c.MaxConns = cmp.Or(c.MaxConns, 4096)
+	c.MaxConns = cmp.Or(c.MaxConns, maxConns(openFiles()))
 	c.MaxRequests = cmp.Or(c.MaxRequests, 2048)
 	c.HeaderTime = cmp.Or(c.HeaderTime, 10*time.Second)
 	c.IdleTime = cmp.Or(c.IdleTime, 2*time.Minute)

@@ -43,10 +43,7 @@ func (x *exchange) admit() (func(body []byte) error, error) {
 	}
 	secret, ok := x.caller.secret(a.AccessKey, a.token)
 	if !ok {
-		if p == EC2Query {
-			return nil, p.refuse(unknownKey, "AWS was not able to validate the provided access credentials")
-		}
-		return nil, p.refuse(unknownKey, "The security token included in the request is invalid.")
+		return nil, x.unknownKey(p)
 	}
 	return func(body []byte) error {
 		hash, ok := payloadHash(r, body)
@@ -59,6 +56,13 @@ func (x *exchange) admit() (func(body []byte) error, error) {
 		}
 		return nil
 	}, nil
+}
+
+func (*exchange) unknownKey(p Protocol) *Error {
+	if p == EC2Query {
+		return p.refuse(unknownKey, "AWS was not able to validate the provided access credentials")
+	}
+	return p.refuse(unknownKey, "The security token included in the request is invalid.")
 }
 
 // sign is the signature of a canonical request.
