@@ -20,7 +20,7 @@ type Process struct {
 	handle pidfd
 	start  uint64 // see startTime
 	output *output
-	file   FileID // of the output that it was given
+	file   FileID        // of the output that it was given
 	done   chan struct{} // closed when it has ended
 	err    error         // how it ended; read after done
 }
