@@ -160,8 +160,8 @@ func TestCreateFunctionRefuses(t *testing.T) {
 	equal(t, "error", fmt.Sprintln(res.StatusCode, res.Header.Get("X-Amzn-ErrorType"), res.Header.Get("Content-Type")), "404 ResourceNotFoundException application/json\n")
 	equal(t, "body", text, `{"Type":"User","Message":"Function not found: arn:aws:lambda:us-east-1:123456789012:function:none","message":"Function not found: arn:aws:lambda:us-east-1:123456789012:function:none"}`)
 	equal(t, "request id", len(res.Header.Get("X-Amzn-RequestId")), 36)
-	complaint{"UnknownOperationException", 404, ""}.is(t, "an operation that the lab has not", failed(t, f.lambda.CreateAlias, &awslambda.CreateAliasInput{
-		FunctionName: aws.String("taken"), Name: aws.String("a"), FunctionVersion: aws.String("1"),
+	complaint{"UnknownOperationException", 404, ""}.is(t, "an operation that the lab has not", failed(t, f.lambda.CreateEventSourceMapping, &awslambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("taken"),
 	}))
 }
 

@@ -93,7 +93,7 @@ func TestAsynchronousEvents(t *testing.T) {
 	cancel()
 
 	_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "f"}, Type: lambda.EventInvocation, Payload: append(bytes.Repeat([]byte(" "), 1<<20), '1')})
-	refused(t, err, lambda.RequestTooLarge, 413, "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)")
+	refused(t, err, lambda.RequestEntityTooLarge, 413, "Request must be smaller than 1048576 bytes for the InvokeFunction operation")
 	_, err = b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "nobody"}, Type: lambda.EventInvocation})
 	refused(t, err, lambda.ResourceNotFound, 404)
 	_, err = b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "f"}, Type: "Evnt"})

@@ -300,7 +300,7 @@ func TestBadEvents(t *testing.T) {
 	large := bytes.Repeat([]byte("x"), 6<<20+1)
 	large[0], large[len(large)-1] = '"', '"'
 	_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Payload: large})
-	refused(t, err, lambda.RequestTooLarge, 413, "6291457 byte payload is too large for the RequestResponse invocation type (limit 6291456 bytes)")
+	refused(t, err, lambda.RequestEntityTooLarge, 413, "Request must be smaller than 6291456 bytes for the InvokeFunction operation")
 	if n := len(b.IdleEnvironments(lambda.FunctionRef{Name: f})); n != 0 {
 		t.Errorf("events that were refused started %d environments", n)
 	}
