@@ -12,12 +12,13 @@ var (
 	fullStops = regexp.MustCompile(`\. |\.$|:$`)
 )
 
-// sentence makes a comment of a documentation's first sentence; none if there is no documentation.
+// sentence makes a comment of the first sentence of a documentation in HTML; none if there is no documentation.
 func sentence(name, documentation string) string {
-	if documentation == "" {
+	text := firstSentence(documentation)
+	if text == "" {
 		return ""
 	}
-	return name + ": " + documentation + "."
+	return name + ": " + text + "."
 }
 
 // firstSentence is the first sentence of a documentation in HTML, without its full stop.
