@@ -77,26 +77,37 @@ func (g *Cgroup) freezer() string {
 	return ""
 }
 
-// Processes that fork while they are stopped one after the other are found by another look.
+// Processes that fork while they are stopped one after the other are found by another look. One that has its signal stops
+// when it gets a processor, which on a busy machine takes a while.
 const (
-	stopLooks = 20
-	stopPause = 200 * time.Microsecond
+	stopLooks    = 20 // that find new processes
+	stopPause    = 200 * time.Microsecond
+	stopPatience = 2 * time.Second
 )
 
 // stop sends SIGSTOP to the first process and to all that descend from it, which is all there are in its pid namespace.
 // A parent is stopped before its children are looked up, so that it can make no more.
 func (p *Process) stop() error {
-	for range stopLooks {
+	fail := func(err error) error {
+		return errors.Join(fmt.Errorf("sandbox: stop process %d: %w", p.pid, err), p.resume())
+	}
+	looks := 0
+	for began := time.Now(); time.Since(began) < stopPatience; time.Sleep(stopPause) {
 		grown, err := p.stopOnce()
 		if err != nil {
-			return errors.Join(fmt.Errorf("sandbox: stop process %d: %w", p.pid, err), p.resume())
+			return fail(err)
 		}
-		if still, err := p.Frozen(); !grown && (still || err != nil) {
+		if grown {
+			if looks++; looks == stopLooks {
+				return fail(errors.New("it makes processes faster than they are stopped"))
+			}
+			continue
+		}
+		if still, err := p.Frozen(); still || err != nil {
 			return err
 		}
-		time.Sleep(stopPause)
 	}
-	return errors.Join(fmt.Errorf("sandbox: stop process %d: it makes processes faster than they are stopped", p.pid), p.resume())
+	return fail(fmt.Errorf("it does not stop within %v", stopPatience))
 }
 
 func (p *Process) stopOnce() (grown bool, err error) {

@@ -19,7 +19,7 @@ func TestPhasesAreInOrder(t *testing.T) {
 		}
 		order = append(order, p.Phase)
 	}
-	want := []sandbox.Phase{"place", "fetch", "unpack", "queue", "attach", "spawn", "init", "invoke"}
+	want := []sandbox.Phase{"place", "fetch", "unpack", "queue", "attach", "spawn", "init", "thaw", "invoke"}
 	if !slices.Equal(order, want) {
 		t.Errorf("phases %v, want %v", order, want)
 	}
