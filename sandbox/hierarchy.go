@@ -155,7 +155,7 @@ func (h hierarchy) boundMemory(dir string) error {
 	if h.unified {
 		file = "memory.max"
 	}
-	return write(filepath.Join(dir, file), strconv.FormatUint(uint64(machine.Totalram)*uint64(machine.Unit)/8*7, 10))
+	return write(filepath.Join(dir, file), strconv.FormatUint(machine.Totalram*uint64(machine.Unit)/8*7, 10))
 }
 
 func (h hierarchy) removeLab(lab string) error {

@@ -66,8 +66,11 @@ func variables(ctx context.Context, p labs.Place) (list [][2]string, err error) 
 		return nil, fmt.Errorf("lab %s: %w", p.Name, err)
 	}
 	return [][2]string{
-		{"AWS_ENDPOINT_URL", "http://" + reachable(info.Listen)}, {"AWS_REGION", info.Settings.Region}, {"AWS_DEFAULT_REGION", info.Settings.Region},
-		{"AWS_ACCESS_KEY_ID", key.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", key.SecretAccessKey},
+		{"AWS_ENDPOINT_URL", "http://" + reachable(info.Listen)},
+		{"AWS_REGION", info.Settings.Region},
+		{"AWS_DEFAULT_REGION", info.Settings.Region},
+		{"AWS_ACCESS_KEY_ID", key.AccessKeyID},
+		{"AWS_SECRET_ACCESS_KEY", key.SecretAccessKey},
 	}, nil
 }
 

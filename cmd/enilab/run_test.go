@@ -121,8 +121,10 @@ func TestWithLab(t *testing.T) {
 	table := daemon.Table{Schema: "enilab.inspect/v1", Columns: []string{"function", "state", "subnets"}, Rows: []map[string]any{
 		{"function": "f\x1b[2J", "state": "Active", "subnets": []string{"subnet-a", "subnet-b"}}, {"function": "g", "state": ""},
 	}}
-	ok := daemon.InvokeResult{Schema: "enilab.invoke/v1", Payload: json.RawMessage(`{"a":1}`), Environment: "f/1", Log: "START\tf\n", Total: 1500,
-		Timeline: []daemon.Span{{Name: "attach", Kind: "measured", Took: 30}, {Name: "init", Kind: "modelled", Took: 2_000_000}, {Name: "part", Of: "init"}}}
+	ok := daemon.InvokeResult{
+		Schema: "enilab.invoke/v1", Payload: json.RawMessage(`{"a":1}`), Environment: "f/1", Log: "START\tf\n", Total: 1500,
+		Timeline: []daemon.Span{{Name: "attach", Kind: "measured", Took: 30}, {Name: "init", Kind: "modelled", Took: 2_000_000}, {Name: "part", Of: "init"}},
+	}
 	failed := ok
 	failed.FunctionError = "Unhandled"
 	rules := daemon.Table{Schema: "enilab.inspect/v1", What: "rules", Columns: []string{"of", "rule", "packets"}, Rows: []map[string]any{{"of": "vpc-a", "rule": "sg-web", "packets": 12}}}

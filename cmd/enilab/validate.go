@@ -149,7 +149,7 @@ func (d *declared) counts() map[string]int {
 
 // faults lists what is wrong with a file, or why it could not be read.
 func faults(err error) (list []fault) {
-	if errs := (topology.Errors)(nil); errors.As(err, &errs) {
+	if errs := topology.Errors(nil); errors.As(err, &errs) {
 		for _, e := range errs {
 			list = append(list, fault{e.Line, e.Column, e.Path, e.Message})
 		}

@@ -46,8 +46,8 @@ func asksForNothing(v reflect.Value) bool {
 	case reflect.Slice, reflect.Map:
 		return v.Len() == 0
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if !asksForNothing(v.Field(i)) {
+		for _, member := range v.Fields() {
+			if !asksForNothing(member) {
 				return false
 			}
 		}

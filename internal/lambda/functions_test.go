@@ -1,17 +1,11 @@
 package lambda_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -136,25 +130,6 @@ func TestCreateFunctionRefuses(t *testing.T) {
 	if kept := stored(t, b); len(kept) != 1 {
 		t.Errorf("the store keeps %v, want one upload", kept)
 	}
-}
-
-// otherMachine is the Go example's program, made out to be for another processor.
-func otherMachine(t *testing.T) string {
-	t.Helper()
-	code := goFunction(t)
-	r, err := zip.NewReader(bytes.NewReader(code), int64(len(code)))
-	must(t, err)
-	f, err := r.Open("bootstrap")
-	must(t, err)
-	program, err := io.ReadAll(f)
-	must(t, err)
-	const at = 18 // e_machine
-	machine := elf.EM_AARCH64
-	if runtime.GOARCH == "arm64" {
-		machine = elf.EM_X86_64
-	}
-	binary.LittleEndian.PutUint16(program[at:], uint16(machine))
-	return string(program)
 }
 
 // stored lists what was uploaded with requests and is still in the store.

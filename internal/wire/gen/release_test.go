@@ -112,8 +112,7 @@ func typeName(e ast.Expr) string {
 
 func (g generated) compare(t *testing.T, seen map[string]bool, operation, structure string, sdk reflect.Type) {
 	t.Helper()
-	for i := range sdk.NumField() {
-		f := sdk.Field(i)
+	for f := range sdk.Fields() {
 		if f.PkgPath != "" || f.Name == "ResultMetadata" {
 			continue
 		}
