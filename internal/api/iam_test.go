@@ -157,9 +157,9 @@ func TestManagedPolicies(t *testing.T) {
 	for pages.HasMorePages() {
 		count += len(answer(pages.NextPage(ctx))(t).Policies)
 	}
-	equal(t, "all", count > 60, true)
+	equal(t, "all", count > 30, true)
 	equal(t, "attached", len(answer(c.ListPolicies(ctx, &awsiam.ListPoliciesInput{OnlyAttached: true}))(t).Policies), 0)
-	equal(t, "under a path", len(answer(c.ListPolicies(ctx, &awsiam.ListPoliciesInput{PathPrefix: aws.String("/job-function/")}))(t).Policies), 2)
+	equal(t, "under a path", len(answer(c.ListPolicies(ctx, &awsiam.ListPoliciesInput{PathPrefix: aws.String("/service-role/")}))(t).Policies), 10)
 	refused(c.ListPolicies(ctx, &awsiam.ListPoliciesInput{Scope: "Mine"}))(t, "ValidationError")
 	refused(c.DeletePolicy(ctx, &awsiam.DeletePolicyInput{PolicyArn: arn}))(t, "DeleteConflict")
 	answer(c.DeletePolicyVersion(ctx, &awsiam.DeletePolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v2")}))(t)
