@@ -57,7 +57,7 @@ func configuration(c lambda.FunctionConfiguration) *api.FunctionConfiguration {
 	}
 	if v := c.VpcConfig; v.Given || v.Attached() {
 		out.VpcConfig = &api.VpcConfigResponse{
-			SubnetIds: slices.Concat([]string{}, v.SubnetIDs), SecurityGroupIds: slices.Concat([]string{}, v.SecurityGroupIDs), VpcId: &v.VpcID,
+			SubnetIds: append([]string{}, v.SubnetIDs...), SecurityGroupIds: append([]string{}, v.SecurityGroupIDs...), VpcId: &v.VpcID,
 			Ipv6AllowedForDualStack: &v.Ipv6AllowedForDualStack,
 		}
 	}

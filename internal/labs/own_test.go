@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"enilab/internal/labs"
+	"enilab/internal/nstest"
 )
 
 const victimText = "precious"
@@ -67,7 +68,7 @@ var foreign = map[string]func(t *testing.T, top, precious string) labs.Roots{
 
 // TestForeignDirectories: whatever somebody else has prepared, nothing in it is opened, and nothing beside it is made.
 func TestForeignDirectories(t *testing.T) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || nstest.Rootless() {
 		t.Skip("needs root, to be another user as well")
 	}
 	for name, prepare := range foreign {
@@ -101,7 +102,7 @@ func TestForeignDirectories(t *testing.T) {
 
 // TestLockThatAppears: between the look and the lock somebody has been there.
 func TestLockThatAppears(t *testing.T) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || nstest.Rootless() {
 		t.Skip("needs root, to be another user as well")
 	}
 	top := t.TempDir()
@@ -136,7 +137,7 @@ func TestLockThatAppears(t *testing.T) {
 
 // TestCallerOfSudo may own what leads to root's labs, and nobody else.
 func TestCallerOfSudo(t *testing.T) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || nstest.Rootless() {
 		t.Skip("needs root, to be another user as well")
 	}
 	home := filepath.Join(t.TempDir(), "home")

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"enilab/internal/nstest"
 	"enilab/internal/program"
 
 	"golang.org/x/sys/unix"
@@ -67,7 +68,7 @@ func TestCopyIsThePrograms(t *testing.T) {
 
 // TestCopyForEveryUser: the copy executes as a user who may not look where the program lies.
 func TestCopyForEveryUser(t *testing.T) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || nstest.Rootless() {
 		t.Skip("needs root, to be another user")
 	}
 	const nobody = 65534
