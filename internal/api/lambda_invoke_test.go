@@ -120,8 +120,14 @@ func TestFunctionsCalledFunction(t *testing.T) {
 		}
 		for _, c := range [][3]string{
 			{name, "", "$LATEST"},
-			{name, "$LATEST", "$LATEST"}, {name, "1", "1"}, {name + ":1", "", "1"}, {name + ":$LATEST", "", "$LATEST"},
-			{"123456789012:function:" + name, "1", "1"}, {"123456789012:function:" + name + ":2", "", "2"}, {*made.FunctionArn, "2", "2"}, {*made.FunctionArn + ":2", "2", "2"},
+			{name, "$LATEST", "$LATEST"},
+			{name, "1", "1"},
+			{name + ":1", "", "1"},
+			{name + ":$LATEST", "", "$LATEST"},
+			{"123456789012:function:" + name, "1", "1"},
+			{"123456789012:function:" + name + ":2", "", "2"},
+			{*made.FunctionArn, "2", "2"},
+			{*made.FunctionArn + ":2", "2", "2"},
 		} {
 			var qualifier *string
 			if c[1] != "" {

@@ -64,7 +64,8 @@ type thing struct {
 	tags map[string]string
 }
 
-var thingKind = kind[thing]{of: anInterface,
+var thingKind = kind[thing]{
+	of:         anInterface,
 	id:         func(v thing) string { return v.id },
 	tags:       func(v thing) map[string]string { return v.tags },
 	attributes: attributes[thing]{"thing-id": one(func(v thing) string { return v.id }), "letters": func(v thing) []string { return strings.Split(v.id, "") }},

@@ -113,8 +113,10 @@ func TestLayerQuotas(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := b.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: "f", ZipFile: code, Layers: c.layers})
 			if name == "too large" { // the function alone has a few hundred bytes
-				_, err = b.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: "f", Layers: c.layers,
-					ZipFile: zipOf(entry{"bootstrap", 0o755, "#!/bin/sh\n" + strings.Repeat("#", 2_000)})})
+				_, err = b.CreateFunction(t.Context(), lambda.CreateFunctionInput{
+					FunctionName: "f", Layers: c.layers,
+					ZipFile: zipOf(entry{"bootstrap", 0o755, "#!/bin/sh\n" + strings.Repeat("#", 2_000)}),
+				})
 			}
 			refused(t, err, lambda.InvalidParameterValue, 400, c.says)
 		})

@@ -155,7 +155,8 @@ func (r *initReport) appendJSON(b []byte, at time.Time, _ string) []byte {
 func (e *environment) sayReport(r interface {
 	appendTo(b []byte) []byte
 	appendJSON(b []byte, at time.Time, level string) []byte
-}) {
+},
+) {
 	c := &e.generation.config
 	if c.LoggingConfig.LogFormat != "JSON" {
 		e.say(r.appendTo(e.line[:0]))

@@ -42,8 +42,10 @@ func TestTraceIsPassedOn(t *testing.T) {
 			t.Errorf("%s: %q is no tracing header", name, got)
 		}
 		for _, f := range []struct{ what, got, want, foreign string }{
-			{"root", got.root, c.want.root, root}, {"parent", got.parent, c.want.parent, parent},
-			{"decision", got.sampled, c.want.sampled, ""}, {"lineage", got.lineage, c.want.lineage, ""},
+			{"root", got.root, c.want.root, root},
+			{"parent", got.parent, c.want.parent, parent},
+			{"decision", got.sampled, c.want.sampled, ""},
+			{"lineage", got.lineage, c.want.lineage, ""},
 		} {
 			if f.want != "" && f.got != f.want {
 				t.Errorf("%s: the %s of %q is %q, want %q", name, f.what, c.header, f.got, f.want)
