@@ -18,7 +18,7 @@ main() {
   case ${1-all} in
     all | quick) run "${1-all}" ;;
     events) shift && "$@" && exit "$failed" ;; # from gotestsum: prints go test's events
-    total) echo "$((TESTS_TOTAL - TESTS_FAILED - TESTS_SKIPPED)) passed, $((TESTS_FAILED + TESTS_ERRORS)) failed, $TESTS_SKIPPED skipped" ;;
+    total) echo "$((TESTS_TOTAL - TESTS_FAILED - TESTS_SKIPPED)) passed, $TESTS_FAILED failed, $TESTS_SKIPPED skipped" ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;;
   esac
 }
