@@ -24,23 +24,23 @@ type lambdaAPI struct {
 func registerLambda(s *wire.Server, c Config) {
 	l := lambdaAPI{Service: c.Lambda}
 	l.downloads = s.Downloads(l.openCode)
-	wire.Handle(s, api.CreateFunction, l.createFunction)
-	wire.Handle(s, api.GetFunction, l.getFunction)
-	wire.Handle(s, api.GetFunctionConfiguration, l.getFunctionConfiguration)
-	wire.Handle(s, api.ListFunctions, l.listFunctions)
-	wire.Handle(s, api.UpdateFunctionConfiguration, l.updateFunctionConfiguration)
-	wire.Handle(s, api.UpdateFunctionCode, l.updateFunctionCode)
-	wire.Handle(s, api.DeleteFunction, l.deleteFunction)
-	wire.Handle(s, api.Invoke, l.invoke)
-	wire.Handle(s, api.PublishVersion, l.publishVersion)
-	wire.Handle(s, api.ListVersionsByFunction, l.listVersions)
-	wire.Handle(s, api.PutFunctionConcurrency, l.putConcurrency)
-	wire.Handle(s, api.GetFunctionConcurrency, l.getConcurrency)
-	wire.Handle(s, api.DeleteFunctionConcurrency, l.deleteConcurrency)
-	wire.Handle(s, api.GetAccountSettings, l.accountSettings)
-	wire.Handle(s, api.TagResource, l.tagResource)
-	wire.Handle(s, api.UntagResource, l.untagResource)
-	wire.Handle(s, api.ListTags, l.listTags)
+	handle(s, api.CreateFunction, l.createFunction)
+	handle(s, api.GetFunction, l.getFunction)
+	handle(s, api.GetFunctionConfiguration, l.getFunctionConfiguration)
+	handle(s, api.ListFunctions, l.listFunctions)
+	handle(s, api.UpdateFunctionConfiguration, l.updateFunctionConfiguration)
+	handle(s, api.UpdateFunctionCode, l.updateFunctionCode)
+	handle(s, api.DeleteFunction, l.deleteFunction)
+	handle(s, api.Invoke, l.invoke)
+	handle(s, api.PublishVersion, l.publishVersion)
+	handle(s, api.ListVersionsByFunction, l.listVersions)
+	handle(s, api.PutFunctionConcurrency, l.putConcurrency)
+	handle(s, api.GetFunctionConcurrency, l.getConcurrency)
+	handle(s, api.DeleteFunctionConcurrency, l.deleteConcurrency)
+	handle(s, api.GetAccountSettings, l.accountSettings)
+	handle(s, api.TagResource, l.tagResource)
+	handle(s, api.UntagResource, l.untagResource)
+	handle(s, api.ListTags, l.listTags)
 	registerLayers(s, l)
 	registerLambdaQualifiers(s, l)
 	registerLambdaAbsent(s, l)
@@ -95,9 +95,6 @@ func architecture(list []string) (string, error) {
 }
 
 func (l lambdaAPI) createFunction(ctx context.Context, in *api.CreateFunctionRequest) (*api.FunctionConfiguration, error) {
-	if err := refuseMembers(in); err != nil {
-		return nil, err
-	}
 	if err := lambda.CheckRoleARN(*in.Role); err != nil { // an empty one too
 		return nil, err
 	}
@@ -158,9 +155,6 @@ func logging(in *api.LoggingConfig) *lambda.LoggingConfig {
 }
 
 func (l lambdaAPI) updateFunctionConfiguration(ctx context.Context, in *api.UpdateFunctionConfigurationRequest) (*api.FunctionConfiguration, error) {
-	if err := refuseMembers(in); err != nil {
-		return nil, err
-	}
 	name, err := l.Function(*in.FunctionName)
 	if err != nil {
 		return nil, err
@@ -196,9 +190,6 @@ func (l lambdaAPI) updateFunctionConfiguration(ctx context.Context, in *api.Upda
 }
 
 func (l lambdaAPI) updateFunctionCode(ctx context.Context, in *api.UpdateFunctionCodeRequest) (*api.FunctionConfiguration, error) {
-	if err := refuseMembers(in); err != nil {
-		return nil, err
-	}
 	name, err := l.Function(*in.FunctionName)
 	if err != nil {
 		return nil, err
@@ -288,9 +279,6 @@ func (l lambdaAPI) listVersions(_ context.Context, in *api.ListVersionsByFunctio
 }
 
 func (l lambdaAPI) publishVersion(ctx context.Context, in *api.PublishVersionRequest) (*api.FunctionConfiguration, error) {
-	if err := refuseMembers(in); err != nil {
-		return nil, err
-	}
 	name, err := l.Function(*in.FunctionName)
 	if err != nil {
 		return nil, err
@@ -377,9 +365,6 @@ var invokeStatus = map[lambda.InvocationType]int32{lambda.RequestResponse: 200, 
 const traceHeader = "X-Amzn-Trace-Id"
 
 func (l lambdaAPI) invoke(ctx context.Context, in *api.InvocationRequest) (*api.InvocationResponse, error) {
-	if in.TenantId != nil || in.DurableExecutionName != nil {
-		return nil, refuseMembers(in)
-	}
 	ref, err := l.Ref(*in.FunctionName, given(in.Qualifier))
 	if err != nil {
 		return nil, err

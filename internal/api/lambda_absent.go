@@ -11,15 +11,13 @@ import (
 // What the lab has none of. Tools ask for it all the same, and take "there is none" for an answer; making one is refused.
 
 func registerLambdaAbsent(s *wire.Server, l lambdaAPI) {
-	wire.Handle(s, api.GetFunctionCodeSigningConfig, l.getCodeSigning)
-	wire.Handle(s, api.GetFunctionRecursionConfig, l.getRecursion)
-	wire.Handle(s, api.GetRuntimeManagementConfig, l.getRuntimeManagement)
-	wire.Handle(s, api.CreateFunctionUrlConfig, func(context.Context, *api.CreateFunctionUrlConfigRequest) (*api.CreateFunctionUrlConfigResponse, error) {
-		return nil, unsupported("A function URL")
-	})
-	wire.Handle(s, api.GetFunctionUrlConfig, l.getURL)
-	wire.Handle(s, api.ListFunctionUrlConfigs, l.listURLs)
-	wire.Handle(s, api.ListEventSourceMappings, func(context.Context, *api.ListEventSourceMappingsRequest) (*api.ListEventSourceMappingsResponse, error) {
+	handle(s, api.GetFunctionCodeSigningConfig, l.getCodeSigning)
+	handle(s, api.GetFunctionRecursionConfig, l.getRecursion)
+	handle(s, api.GetRuntimeManagementConfig, l.getRuntimeManagement)
+	handle(s, api.CreateFunctionUrlConfig, l.createURL)
+	handle(s, api.GetFunctionUrlConfig, l.getURL)
+	handle(s, api.ListFunctionUrlConfigs, l.listURLs)
+	handle(s, api.ListEventSourceMappings, func(context.Context, *api.ListEventSourceMappingsRequest) (*api.ListEventSourceMappingsResponse, error) {
 		return nil, nil
 	})
 }
@@ -40,13 +38,37 @@ func (l lambdaAPI) getRuntimeManagement(_ context.Context, in *api.GetRuntimeMan
 	return &api.GetRuntimeManagementConfigResponse{UpdateRuntimeOn: new("Auto"), FunctionArn: &c.FunctionARN}, err
 }
 
+// The sentences about function URLs are AWS's, recorded by LocalStack: test_lambda_api.snapshot.json,
+// test_url_config_exceptions and test_url_config_list_paging.
+
+func (l lambdaAPI) createURL(_ context.Context, in *api.CreateFunctionUrlConfigRequest) (*api.CreateFunctionUrlConfigResponse, error) {
+	if err := l.exists(*in.FunctionName, given(in.Qualifier)); err != nil {
+		return nil, err
+	}
+	return nil, unsupported("A function URL")
+}
+
 func (l lambdaAPI) getURL(_ context.Context, in *api.GetFunctionUrlConfigRequest) (*api.GetFunctionUrlConfigResponse, error) {
+	if _, err := l.Ref(*in.FunctionName, given(in.Qualifier)); err != nil {
+		return nil, err
+	}
 	return nil, &lambda.Error{Code: lambda.ResourceNotFound, Message: "The resource you requested does not exist."}
 }
 
 func (l lambdaAPI) listURLs(_ context.Context, in *api.ListFunctionUrlConfigsRequest) (*api.ListFunctionUrlConfigsResponse, error) {
-	_, err := l.configurationOf(*in.FunctionName, "")
-	return nil, err
+	return nil, l.exists(*in.FunctionName, "")
+}
+
+// exists refuses what is no function's name, and a function, version or alias that is not there.
+func (l lambdaAPI) exists(name, qualifier string) error {
+	ref, err := l.Ref(name, qualifier)
+	if err != nil {
+		return err
+	}
+	if _, err := l.GetFunctionConfiguration(ref); err != nil {
+		return &lambda.Error{Code: lambda.ResourceNotFound, Message: "Function does not exist"}
+	}
+	return nil
 }
 
 // configurationOf describes a function by what a request names it.

@@ -12,19 +12,19 @@ import (
 // What belongs to a function's qualifiers: aliases, resource-based policies, and how asynchronous events are dealt with.
 
 func registerLambdaQualifiers(s *wire.Server, l lambdaAPI) {
-	wire.Handle(s, api.CreateAlias, l.createAlias)
-	wire.Handle(s, api.UpdateAlias, l.updateAlias)
-	wire.Handle(s, api.GetAlias, l.getAlias)
-	wire.Handle(s, api.ListAliases, l.listAliases)
-	wire.Handle(s, api.DeleteAlias, l.deleteAlias)
-	wire.Handle(s, api.AddPermission, l.addPermission)
-	wire.Handle(s, api.GetPolicy, l.getPolicy)
-	wire.Handle(s, api.RemovePermission, l.removePermission)
-	wire.Handle(s, api.PutFunctionEventInvokeConfig, l.putEventConfig)
-	wire.Handle(s, api.UpdateFunctionEventInvokeConfig, l.updateEventConfig)
-	wire.Handle(s, api.GetFunctionEventInvokeConfig, l.getEventConfig)
-	wire.Handle(s, api.ListFunctionEventInvokeConfigs, l.listEventConfigs)
-	wire.Handle(s, api.DeleteFunctionEventInvokeConfig, l.deleteEventConfig)
+	handle(s, api.CreateAlias, l.createAlias)
+	handle(s, api.UpdateAlias, l.updateAlias)
+	handle(s, api.GetAlias, l.getAlias)
+	handle(s, api.ListAliases, l.listAliases)
+	handle(s, api.DeleteAlias, l.deleteAlias)
+	handle(s, api.AddPermission, l.addPermission)
+	handle(s, api.GetPolicy, l.getPolicy)
+	handle(s, api.RemovePermission, l.removePermission)
+	handle(s, api.PutFunctionEventInvokeConfig, l.putEventConfig)
+	handle(s, api.UpdateFunctionEventInvokeConfig, l.updateEventConfig)
+	handle(s, api.GetFunctionEventInvokeConfig, l.getEventConfig)
+	handle(s, api.ListFunctionEventInvokeConfigs, l.listEventConfigs)
+	handle(s, api.DeleteFunctionEventInvokeConfig, l.deleteEventConfig)
 }
 
 func alias(a lambda.Alias, err error) (*api.AliasConfiguration, error) {
@@ -148,16 +148,10 @@ func eventConfig(c lambda.EventInvokeConfig) api.FunctionEventInvokeConfig {
 }
 
 func (l lambdaAPI) putEventConfig(_ context.Context, in *api.PutFunctionEventInvokeConfigRequest) (*api.FunctionEventInvokeConfig, error) {
-	if err := refuseMembers(in); err != nil {
-		return nil, err
-	}
 	return l.setEventConfig(*in.FunctionName, given(in.Qualifier), in.MaximumRetryAttempts, in.MaximumEventAgeInSeconds, false)
 }
 
 func (l lambdaAPI) updateEventConfig(_ context.Context, in *api.UpdateFunctionEventInvokeConfigRequest) (*api.FunctionEventInvokeConfig, error) {
-	if err := refuseMembers(in); err != nil {
-		return nil, err
-	}
 	return l.setEventConfig(*in.FunctionName, given(in.Qualifier), in.MaximumRetryAttempts, in.MaximumEventAgeInSeconds, true)
 }
 

@@ -12,18 +12,15 @@ import (
 )
 
 func registerLayers(s *wire.Server, l lambdaAPI) {
-	wire.Handle(s, api.PublishLayerVersion, l.publishLayerVersion)
-	wire.Handle(s, api.GetLayerVersion, l.getLayerVersion)
-	wire.Handle(s, api.GetLayerVersionByArn, l.getLayerVersionByARN)
-	wire.Handle(s, api.ListLayers, l.listLayers)
-	wire.Handle(s, api.ListLayerVersions, l.listLayerVersions)
-	wire.Handle(s, api.DeleteLayerVersion, l.deleteLayerVersion)
+	handle(s, api.PublishLayerVersion, l.publishLayerVersion)
+	handle(s, api.GetLayerVersion, l.getLayerVersion)
+	handle(s, api.GetLayerVersionByArn, l.getLayerVersionByARN)
+	handle(s, api.ListLayers, l.listLayers)
+	handle(s, api.ListLayerVersions, l.listLayerVersions)
+	handle(s, api.DeleteLayerVersion, l.deleteLayerVersion)
 }
 
 func (l lambdaAPI) publishLayerVersion(_ context.Context, in *api.PublishLayerVersionRequest) (*api.PublishLayerVersionResponse, error) {
-	if err := refuseMembers(in); err != nil {
-		return nil, err
-	}
 	key, err := storeKey(in.Content.S3Bucket, in.Content.S3Key)
 	if err != nil {
 		return nil, err

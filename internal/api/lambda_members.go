@@ -1,13 +1,16 @@
 package api
 
 import (
+	"context"
 	"reflect"
 	"slices"
+
+	"enilab/internal/wire"
 )
 
 // unsupportedMembers are members of Lambda's requests, wherever they occur, that the lab has nothing for. To ignore one
 // would make another function than was asked for, so it is refused by its name, unless its value says "none": tools write
-// such values, too.
+// such values, too. docs/differences.md has the same list; a test compares them.
 var unsupportedMembers = []string{
 	"CapacityProviderConfig", "CodeSigningConfigArn", "DeadLetterConfig", "DestinationConfig", "DurableConfig", "DurableExecutionName",
 	"FileSystemConfigs", "ImageConfig", "ImageUri", "KMSKeyArn", "PublishTo", "S3ObjectStorageMode", "S3ObjectVersion",
@@ -17,20 +20,42 @@ var unsupportedMembers = []string{
 // noneValues are what members are that ask for nothing.
 var noneValues = []string{"", "None", "COPY"}
 
-// refuseMembers refuses a request that asks for what the lab has not.
-func refuseMembers(in any) error { return refuseMembersOf(reflect.ValueOf(in).Elem()) }
+// handle gives an operation of Lambda its handler, behind a look at the members that the lab has nothing for.
+func handle[In, Out any](s *wire.Server, op wire.Operation[In, Out], handler func(context.Context, *In) (*Out, error)) {
+	members := unsupportedIn(reflect.TypeFor[In]())
+	if len(members) == 0 {
+		wire.Handle(s, op, handler)
+		return
+	}
+	wire.Handle(s, op, func(ctx context.Context, in *In) (*Out, error) {
+		if err := refuseMembers(reflect.ValueOf(in).Elem(), members); err != nil {
+			return nil, err
+		}
+		return handler(ctx, in)
+	})
+}
 
-func refuseMembersOf(v reflect.Value) error {
-	for i := range v.NumField() {
-		name, field := v.Type().Field(i).Name, v.Field(i)
+// unsupportedIn are the unsupported members of a request and of the structures in it.
+func unsupportedIn(t reflect.Type) (members []reflect.StructField) {
+	for field := range t.Fields() {
 		switch {
-		case asksForNothing(field):
-		case slices.Contains(unsupportedMembers, name):
-			return unsupported(name)
-		case field.Kind() == reflect.Pointer && field.Elem().Kind() == reflect.Struct:
-			if err := refuseMembersOf(field.Elem()); err != nil {
-				return err
+		case slices.Contains(unsupportedMembers, field.Name):
+			members = append(members, field)
+		case field.Type.Kind() == reflect.Pointer && field.Type.Elem().Kind() == reflect.Struct:
+			for _, inner := range unsupportedIn(field.Type.Elem()) {
+				inner.Index = slices.Concat(field.Index, inner.Index)
+				members = append(members, inner)
 			}
+		}
+	}
+	return members
+}
+
+// refuseMembers refuses a request that asks for what the lab has not.
+func refuseMembers(in reflect.Value, members []reflect.StructField) error {
+	for _, m := range members {
+		if v, err := in.FieldByIndexErr(m.Index); err == nil && !asksForNothing(v) { // an error: the structure that it is in is absent
+			return unsupported(m.Name)
 		}
 	}
 	return nil
