@@ -25,7 +25,7 @@ func (s *Service) manage(ctx context.Context, e *environment, start *sandbox.Con
 	if err != nil { // it was there when the function was made
 		return &initFailure{"Runtime.InvalidEntrypoint", err.Error()}
 	}
-	start.Command = r.Command(i, c.MemorySize)
+	start.Command = r.Command(i, c.MemorySize, c.Environment)
 	if wrapper := c.Environment[execWrapper]; wrapper != "" {
 		start.Command = append([]string{wrapper}, start.Command...)
 	}

@@ -19,6 +19,7 @@ func TestNode(t *testing.T) {
 		{name: "type commonjs below", handler: "src/app.handler", files: map[string]string{"src/app.js": "exports.handler = async () => __filename", "package.json": `{"type":"module"}`, "src/package.json": `{}`}, payload: `"/var/task/src/app.js"`},
 		{name: "nested path", handler: "src/a/app.handler", files: map[string]string{"src/a/app.mjs": "export const handler = () => Promise.resolve(1)"}, payload: `1`},
 		{name: "nested object", handler: "index.api.v1.get", files: js("exports.api = { v1: { get: async () => 'got' } }"), payload: `"got"`},
+		{name: "ES modules are not required", files: map[string]string{"index.js": "exports.handler = async () => { try { return require('./m.mjs') } catch (e) { return e.code } }", "m.mjs": "export default 1"}, payload: `"ERR_REQUIRE_ESM"`},
 		{name: "a package", handler: "thing.handler", files: map[string]string{"node_modules/thing/index.js": "exports.handler = async () => 'thing'"}, payload: `"thing"`},
 
 		// How handlers answer.
@@ -33,8 +34,7 @@ func TestNode(t *testing.T) {
 		{name: "context.fail", files: js("exports.handler = (e, c) => c.fail(new TypeError('bad'))"), kind: "TypeError", payload: `{"errorType":"TypeError","errorMessage":"bad","trace":\["TypeError: bad","    at exports.handler \(/var/task/index.js:1:36\)".*`},
 		{name: "the first answer counts", files: js("exports.handler = (e, c, cb) => { c.succeed(1); cb(null, 2); c.fail('x') }"), payload: `1`},
 		{name: "no JSON", files: js("exports.handler = async () => 1n"), kind: "Error", payload: `{"errorType":"Error","errorMessage":"Unable to stringify response body".*`},
-		{name: "nodejs24 without callbacks", runtime: "nodejs24.x", files: js("exports.handler = async (e, c) => Object.keys(c).includes('done')"), payload: `false`},
-		{name: "nodejs24 with a callback", runtime: "nodejs24.x", files: js("exports.handler = (e, c, cb) => cb(null, 1)"), kind: "Runtime.CallbackHandlerDeprecated", payload: `.*AWS Lambda has removed support for callback-based function handlers.*`, log: []string{`ERROR\tInit Error \t{"errorType":"Runtime.CallbackHandlerDeprecated"`}},
+		{name: "who calls", files: js("exports.handler = async function () { return this.constructor.name }"), payload: `"Runtime"`},
 		{name: "streaming", files: js("exports.handler = awslambda.streamifyResponse(async (e, s, c) => s.end())"), kind: "Runtime.MalformedStreamingHandler", payload: `.*does not stream responses.*`},
 
 		// Errors.
@@ -66,6 +66,7 @@ func TestNode(t *testing.T) {
 		{name: "malformed name", handler: "index", files: js(""), kind: "Runtime.MalformedHandlerName", payload: `.*"errorMessage":"Bad handler".*`},
 		{name: "a way out", handler: "../index.handler", files: js(""), kind: "Runtime.MalformedHandlerName", payload: `.*'../index.handler' is not a valid handler name.*`},
 		{name: "syntax error", files: js("exports.handler = async () => {"), kind: "Runtime.UserCodeSyntaxError", payload: `.*"errorMessage":"SyntaxError: Unexpected end of input".*`},
+		{name: "never loaded", files: map[string]string{"index.mjs": "await new Promise(() => {})"}, kind: "Runtime.ExitError", payload: `.*exit status 13.*`},
 		{name: "throws when loaded", files: js("throw new Error('at once')"), kind: "Error", payload: `{"errorType":"Error","errorMessage":"at once","trace":\["Error: at once","    at Object.<anonymous> \(/var/task/index.js:1:7\)".*`},
 
 		// The context.
@@ -74,14 +75,18 @@ func TestNode(t *testing.T) {
 			files:   js("exports.handler = async (e, c) => [c.functionName === process.env.AWS_LAMBDA_FUNCTION_NAME, c.functionVersion, c.memoryLimitInMB, c.invokedFunctionArn.endsWith(':function:' + c.functionName), c.logGroupName === '/aws/lambda/' + c.functionName, c.awsRequestId.length, c.getRemainingTimeInMillis() > 1000 && c.getRemainingTimeInMillis() <= 60000, c.identity, c.callbackWaitsForEmptyEventLoop]"),
 			payload: `[true,"$LATEST","512",true,true,36,true,null,true]`,
 		},
+		{
+			name: "the context's members", files: js("exports.handler = async (e, c) => Object.keys(c).join(' ')"),
+			payload: `"callbackWaitsForEmptyEventLoop succeed fail done functionVersion functionName memoryLimitInMB logGroupName logStreamName clientContext identity invokedFunctionArn awsRequestId tenantId getRemainingTimeInMillis"`,
+		},
 
 		// The log.
 		{
 			name:    "console",
-			files:   js("console.log('init'); exports.handler = async () => { console.log('a %s', 'b', { c: 1 }); console.error('two\\nlines'); console.warn(1); console.debug('d'); console.trace('t'); console.info('i'); process.stdout.write('plain\\n') }"),
+			files:   js("console.log('init'); exports.handler = async () => { console.log('a %s', 'b', { c: 1 }); console.error('two\\nlines'); console.warn(1); console.debug('d'); console.trace('t'); console.info('i'); console.log(); process.stdout.write('plain\\n') }"),
 			payload: `null`,
 			log: []string{
-				stamp + `undefined\tINFO\tinit$`, stamp + id + `\tINFO\ta b { c: 1 }$`, stamp + id + `\tERROR\ttwo$`, `^lines$`, `\tWARN\t1$`, `\tDEBUG\td$`, `\tTRACE\tt$`, `\tINFO\ti$`, `^plain$`,
+				stamp + `undefined\tINFO\tinit$`, stamp + id + `\tINFO\ta b { c: 1 }$`, stamp + id + `\tERROR\ttwo$`, `^lines$`, `\tWARN\t1$`, `\tDEBUG\td$`, `\tTRACE\tt$`, `\tINFO\ti$`, `\tINFO\tundefined$`, `^plain$`,
 			},
 		},
 		{
@@ -98,8 +103,43 @@ func TestNode(t *testing.T) {
 			log:   []string{`^{"timestamp":"[^"]*Z","level":"ERROR","requestId":"` + id + `","message":{"errorType":"RangeError","errorMessage":"far","stackTrace":\["RangeError: far",`},
 		},
 		{
+			name: "the request, where loggers look for it", payload: `true`,
+			files: js("exports.handler = async (e, c) => c.awsRequestId === globalThis[Symbol.for('aws.lambda.runtime.requestId')]"),
+		},
+		{
 			name: "trace id", payload: `true`,
 			files: js("exports.handler = async () => /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};/.test(process.env._X_AMZN_TRACE_ID)"),
 		},
+	})
+}
+
+// From nodejs24.x on AWS's runtime is another (aws-lambda-nodejs-runtime-interface-client 4.0.2). What it prints of itself is
+// in https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/175.
+func TestNode24(t *testing.T) {
+	interpreted(t, "nodejs24.x")
+	js := func(text string) map[string]string { return map[string]string{"index.js": text} }
+	const stamp = `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t`
+	managedBed(t).behave(t, "nodejs24.x", "index.handler", []behaviour{
+		{name: "CommonJS", files: js("exports.handler = async function () { return this.constructor.name }"), payload: `"BufferedInvokeProcessor"`},
+		{name: "CommonJS without names", files: js("module.exports = ((x) => x)({ api: { get: () => 'got' } })"), handler: "index.api.get", payload: `"got"`},
+		{name: "type module", files: map[string]string{"index.js": "export const handler = async () => import.meta.url", "package.json": `{"type":"module"}`}, payload: `"file:///var/task/index.js"`},
+		{name: "nested path", handler: "src/app.handler", files: map[string]string{"src/app.cjs": "exports.handler = async () => __filename"}, payload: `"/var/task/src/app.cjs"`},
+		{
+			name: "no callbacks", files: js("exports.handler = (e, c) => Object.keys(c).join(' ')"),
+			payload: `"clientContext identity invokedFunctionArn awsRequestId tenantId xRayTraceId getRemainingTimeInMillis functionVersion functionName memoryLimitInMB logGroupName logStreamName"`,
+		},
+		{
+			name: "a callback", files: js("exports.handler = (e, c, cb) => cb(null, 1)"), kind: "Runtime.CallbackHandlerDeprecated", payload: `.*AWS Lambda has removed support for callback-based function handlers.*`,
+			log: []string{stamp + `-\tERROR\tInit Error \t{"errorType":"Runtime.CallbackHandlerDeprecated".*"name":"Runtime.CallbackHandlerDeprecated","stack":`},
+		},
+		{name: "throws", files: js("exports.handler = async () => { throw new RangeError('far') }"), kind: "RangeError", payload: `{"errorType":"RangeError","errorMessage":"far","trace":\["RangeError: far",.*`, log: []string{`[0-9a-f-]{36}\tERROR\tInvoke Error \t{"errorType":"RangeError",`}},
+		{name: "throws nothing", files: js("exports.handler = async () => { throw undefined }"), kind: "undefined", payload: `{"errorType":"undefined","errorMessage":"undefined","trace":\[\]}`},
+		{name: "no JSON", files: js("exports.handler = async () => 1n"), kind: "Runtime.JSONStringifyError", payload: `.*Unable to stringify response body.*`},
+		{name: "syntax error", files: js("exports.handler = async () => {"), kind: "Runtime.UserCodeSyntaxError", payload: `{"errorType":"Runtime.UserCodeSyntaxError","errorMessage":"SyntaxError: Unexpected end of input","trace":\["/var/task/index.js:1",.*`},
+		{name: "a module that is not there", files: js("require('express')"), kind: "Runtime.ImportModuleError", payload: `.*Cannot find module 'express'\\nRequire stack:\\n- /var/task/index.js".*`},
+		// What nobody catches, the interpreter prints by itself.
+		{name: "uncaught exception", files: js("exports.handler = () => new Promise(() => setImmediate(() => { throw new Error('later') }))"), kind: "Runtime.ExitError", payload: `.*exit status 1".*`, log: []string{`^Error: later$`}},
+		{name: "unhandled rejection", files: js("exports.handler = async () => { Promise.reject(new Error('lost')) }"), kind: "Runtime.ExitError", payload: `.*exit status 1".*`, log: []string{`^Error: lost$`}},
+		{name: "never settles", files: js("exports.handler = () => new Promise(() => {})"), kind: "Runtime.ExitError", payload: `.*Runtime exited without providing a reason.*`},
 	})
 }

@@ -33,11 +33,20 @@ func TestPython(t *testing.T) {
 			files:   py("import os\ndef handler(e, c):\n    return [c.function_name == os.environ['AWS_LAMBDA_FUNCTION_NAME'], c.function_version, c.memory_limit_in_mb, c.invoked_function_arn.endswith(':function:' + c.function_name), len(c.aws_request_id), c.log_group_name == '/aws/lambda/' + c.function_name, 1000 < c.get_remaining_time_in_millis() <= 60000, c.identity.cognito_identity_id, c.client_context]"),
 			payload: `[true, "$LATEST", "512", true, 36, true, true, null, null]`,
 		},
+		{
+			name: "the context's members", files: py("handler = lambda e, c: ' '.join(vars(c))"),
+			payload: `"aws_request_id log_group_name log_stream_name function_name memory_limit_in_mb function_version invoked_function_arn tenant_id client_context identity _epoch_deadline_time_in_ms"`,
+		},
 
 		// How handlers answer.
 		{name: "None", files: py("handler = lambda e, c: None"), payload: `null`},
 		{name: "bytes", files: py("handler = lambda e, c: b'{\"raw\":1}'"), payload: `{"raw":1}`},
 		{name: "Decimal", files: py("from decimal import Decimal\nhandler = lambda e, c: {'a': Decimal('1.10'), 'b': [Decimal(7)], 'c': '\"'}"), payload: `{"a": 1.10, "b": [7], "c": "\""}`},
+		{
+			name: "what simplejson makes of it", payload: `{"a": {"x": 1, "y": [2, {"x": 3, "y": null}]}, "b": "ü", "c": [NaN]}`,
+			files: py("from collections import namedtuple\nP = namedtuple('P', 'x y')\nhandler = lambda e, c: {'a': P(1, (2, P(3, None))), 'b': 'ü'.encode(), 'c': [float('nan')]}"),
+		},
+		{name: "contains itself", files: py("a = []\na.append(a)\nhandler = lambda e, c: a"), kind: "Runtime.MarshalError", payload: `.*Unable to marshal response: Circular reference detected.*`},
 		{name: "no JSON", files: py("handler = lambda e, c: {1, 2}"), kind: "Runtime.MarshalError", payload: `{"errorMessage": "Unable to marshal response: Object of type set is not JSON serializable", "errorType": "Runtime.MarshalError", "requestId": "` + id + `", "stackTrace": \[\]}`},
 
 		// Errors.
@@ -70,6 +79,14 @@ func TestPython(t *testing.T) {
 				`^{"timestamp": "[^"]*Z", "level": "ERROR", "message": "failed", "logger": "root", "stackTrace": \["  File .*, "errorType": "ZeroDivisionError", "errorMessage": "division by zero", "requestId": "` + id + `", "location": "/var/task/app.py:handler:8"}$`,
 				`^END`,
 			},
+		},
+		{
+			name: "no JSON in the log", env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON"}, kind: "TypeError", payload: `.*Object of type set is not JSON serializable.*`,
+			files: py("import logging\nhandler = lambda e, c: logging.error('x', extra={'y': {1}})"),
+		},
+		{
+			name: "no level", env: map[string]string{"AWS_LAMBDA_LOG_LEVEL": "BOGUS"}, payload: `["LambdaLoggerHandler", 30]`,
+			files: py("import logging\nhandler = lambda e, c: [type(logging.getLogger().handlers[0]).__name__, logging.getLogger().level]"),
 		},
 		{
 			name: "an error in JSON", env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON"}, kind: "KeyError", payload: `.*`,

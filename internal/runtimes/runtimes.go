@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 )
 
 // Dir is where functions find the files of their runtime, LAMBDA_RUNTIME_DIR.
@@ -74,9 +75,10 @@ func Lookup(name string) (Runtime, bool) {
 	return all[i], true
 }
 
-// Command is what an environment executes, by paths inside. memory is the function's, in MB.
-func (r Runtime) Command(i Interpreter, memory int) []string {
-	return append([]string{i.Path}, r.language.arguments(memory)...)
+// Command is what an environment executes, by paths inside. memory is the function's, in MB; variables are those that its
+// configuration sets.
+func (r Runtime) Command(i Interpreter, memory int, variables map[string]string) []string {
+	return append([]string{i.Path}, r.language.arguments(start{r.version, parseVersion(i.Version), memory, variables})...)
 }
 
 // Variables are those that AWS sets for the runtime besides what it sets for all. A function's own take their place.
@@ -90,19 +92,26 @@ type language struct {
 	brings    string                 // the Debian package with its interpreter
 	least     version                // the oldest that the lab's own part runs on
 	programs  func(version) []string // where interpreters may be, as patterns below the root, the most likely first
-	arguments func(memory int) []string
+	arguments func(start) []string
 	variables func(version) map[string]string
+}
+
+// start is what an interpreter's arguments depend on.
+type start struct {
+	wanted, is version
+	memory     int               // MB
+	variables  map[string]string // the function's own
 }
 
 var node = language{
 	name: "Node.js", tag: "nodejs", brings: "nodejs", least: version{18},
 	programs: func(v version) []string { return inPath("node-"+v.String(), "node", "nodejs") },
 	// The bounds are AWS's: of the function's memory 90 % for what is old, 5 % for what is new.
-	arguments: func(memory int) []string {
-		return []string{
-			"--expose-gc", "--max-http-header-size=81920", fmt.Sprintf("--max-semi-space-size=%d", memory*5/100),
-			fmt.Sprintf("--max-old-space-size=%d", memory*90/100), Dir + "/index.mjs",
-		}
+	arguments: func(s start) []string {
+		return append(
+			withoutExperiments(s), "--expose-gc", "--max-http-header-size=81920", fmt.Sprintf("--max-semi-space-size=%d", s.memory*5/100),
+			fmt.Sprintf("--max-old-space-size=%d", s.memory*90/100), Dir+"/index.mjs",
+		)
 	},
 	variables: func(v version) map[string]string {
 		return map[string]string{
@@ -111,10 +120,25 @@ var node = language{
 	},
 }
 
+// withoutExperiments switches off what Node.js has on by default and Lambda has not, unless the function's NODE_OPTIONS ask
+// for it. https://docs.aws.amazon.com/lambda/latest/dg/lambda-nodejs.html, in 2025: "experimental features that Lambda disables"
+func withoutExperiments(s start) (flags []string) {
+	if slices.Compare(s.is, version{20, 17}) < 0 || s.is.is(version{21}) {
+		return nil // it does not know them
+	}
+	for feature, runtimes := range map[string][]int{"require-module": {20, 22}, "detect-module": {22}} {
+		if slices.Contains(runtimes, s.wanted[0]) && !strings.Contains(s.variables["NODE_OPTIONS"], "--experimental-"+feature) {
+			flags = append(flags, "--no-experimental-"+feature)
+		}
+	}
+	slices.Sort(flags)
+	return flags
+}
+
 var python = language{
 	name: "Python", tag: "python", brings: "python3", least: version{3, 9},
 	programs:  func(v version) []string { return inPath("python"+v.String(), "python3") },
-	arguments: func(int) []string { return []string{Dir + "/bootstrap.py"} },
+	arguments: func(start) []string { return []string{Dir + "/bootstrap.py"} },
 	variables: func(version) map[string]string { return map[string]string{"PYTHONPATH": Dir} },
 }
 
@@ -123,9 +147,9 @@ var java = language{
 	programs: func(version) []string { return append(inPath("java"), "usr/lib/jvm/*/bin/java") },
 	// 85 % of the function's memory are AWS's bound for the heap. A machine with many processors and much memory is no
 	// reason to start with more threads and pages.
-	arguments: func(memory int) []string {
+	arguments: func(s start) []string {
 		return []string{
-			fmt.Sprintf("-XX:MaxHeapSize=%dk", memory*1024*85/100), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+			fmt.Sprintf("-XX:MaxHeapSize=%dk", s.memory*1024*85/100), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
 			"-XX:-UsePerfData", "-classpath", Dir + "/enilab-runtime.jar", "enilab.runtime.Bootstrap",
 		}
 	},

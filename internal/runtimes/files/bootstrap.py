@@ -13,9 +13,8 @@ import os
 import sys
 import time
 
-LEVELS = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}  # Lambda's names that logging does not have
 JSON_LOG = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
-LOG_LEVEL = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+LOG_LEVEL = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG")  # logging has no level TRACE
 
 # Up to Python 3.11 answers are ASCII.
 ASCII = os.environ.get("AWS_EXECUTION_ENV", "").rpartition("python3.")[2] in ("9", "10", "11")
@@ -50,25 +49,26 @@ class Unbuffered:
         self.stream.flush()
 
 
-class RequestFilter(logging.Filter):
+class LambdaLoggerFilter(logging.Filter):
     """Tells each record which request it belongs to."""
 
     request_id = None
 
     def filter(self, record):
         record.aws_request_id = self.request_id or ""
+        record.tenant_id = None
         return True
 
 
-class LambdaHandler(logging.Handler):
-    """Prints records. Libraries look for the request in the root logger's first handler, so it is there from the start."""
+class LambdaLoggerHandler(logging.Handler):
+    """Prints records. Libraries look for the root logger's first handler, some by its name, so it is there from the start."""
 
     def emit(self, record):
         sys.stdout.write(self.format(record))
 
 
 class JSONFormatter(logging.Formatter):
-    OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+    OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "tenant_id"}
 
     def format(self, record):
         level = min(50, max(0, record.levelno)) // 10 * 10
@@ -88,13 +88,13 @@ class JSONFormatter(logging.Formatter):
         if record.exc_info:
             line["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
         line.update((k, v) for k, v in vars(record).items() if k not in self.OWN and k not in line and v is not None)
-        return json.dumps(line, ensure_ascii=False, default=str) + "\n"
+        return json.dumps(line, ensure_ascii=False) + "\n"  # what has no JSON is an error of the function's, as on AWS
 
 
 def set_up_log(requests):
     sys.stdout, sys.stderr = Unbuffered(sys.stdout), Unbuffered(sys.stderr)
     logging.Formatter.converter = time.gmtime
-    handler = LambdaHandler()
+    handler = LambdaLoggerHandler()
     if JSON_LOG:
         handler.setFormatter(JSONFormatter())
     else:
@@ -103,8 +103,8 @@ def set_up_log(requests):
     handler.addFilter(requests)
     root = logging.getLogger()
     root.addHandler(handler)
-    if LOG_LEVEL:
-        root.setLevel(LEVELS.get(LOG_LEVEL, LOG_LEVEL))
+    if isinstance(logging.getLevelName(LOG_LEVEL), int):  # else it is no level's name
+        root.setLevel(LOG_LEVEL)
 
 
 def log_error(payload):
@@ -112,7 +112,7 @@ def log_error(payload):
         line = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "log_level": "ERROR", **payload}
         sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
         return
-    lines = ["[ERROR] " + ": ".join(filter(None, (payload["errorType"], payload["errorMessage"])))]
+    lines = [("[ERROR] " + ": ".join(filter(None, (payload["errorType"], payload["errorMessage"])))).rstrip(" ")]
     lines.append("Traceback (most recent call last):")
     for entry in payload["stackTrace"]:
         for line in entry.splitlines():
@@ -154,14 +154,33 @@ def payload_of(e, request_id=""):
     return {"errorMessage": str(e), "errorType": type(e).__name__, "requestId": request_id, "stackTrace": trace}
 
 
+def objects(v):
+    """Makes objects of named tuples, which json has as lists. AWS's runtime has simplejson, which does as this."""
+    try:
+        return without_tuples(v)
+    except RecursionError:
+        return v  # json has words for what contains itself
+
+
+def without_tuples(v):
+    if isinstance(v, dict):
+        return {k: without_tuples(x) for k, x in v.items()}
+    if isinstance(v, (list, tuple)):
+        fields = getattr(v, "_asdict", None)
+        return without_tuples(fields()) if fields else [without_tuples(x) for x in v]
+    return v
+
+
 def encode(answer):
-    """Makes the body of an answer: bytes as they are, a Decimal as the number it is."""
+    """Makes the body of an answer: bytes as they are, inside of an answer as text, a Decimal as the number it is."""
     if isinstance(answer, bytes):
         return answer, "application/unknown"
     nonce = None
 
     def default(v):
         nonlocal nonce
+        if isinstance(v, bytes):
+            return v.decode()
         if "decimal" not in sys.modules or not isinstance(v, sys.modules["decimal"].Decimal):
             raise TypeError(f"Object of type {type(v).__name__} is not JSON serializable")
         if v.is_nan():
@@ -170,7 +189,7 @@ def encode(answer):
         return f"{nonce}{v}"
 
     try:
-        text = json.dumps(answer, ensure_ascii=ASCII, default=default)
+        text = json.dumps(objects(answer), ensure_ascii=ASCII, default=default)
     except Exception as e:
         raise Fault("MarshalError", f"Unable to marshal response: {e}")
     if nonce:
@@ -208,52 +227,39 @@ class ClientContext(Fields):
     NAMES = ("custom", "env", "client")
 
 
-class LambdaContext(Fields):
-    NAMES = (
-        "aws_request_id",
-        "log_group_name",
-        "log_stream_name",
-        "function_name",
-        "memory_limit_in_mb",
-        "function_version",
-        "invoked_function_arn",
-        "client_context",
-        "identity",
-        "tenant_id",
-    )
+class LambdaContext:
+    """Its attributes, and the order in which they are printed, are those of AWS's runtime."""
 
     def __init__(self, headers):
         client = parse_header(headers, "Lambda-Runtime-Client-Context", "Client Context")
         cognito = parse_header(headers, "Lambda-Runtime-Cognito-Identity", "Cognito Identity") or {}
+        self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.invoked_function_arn = headers["Lambda-Runtime-Invoked-Function-Arn"]
+        self.tenant_id = headers["Lambda-Runtime-Aws-Tenant-Id"]
+        self.client_context = None
         if client is not None:
-            client = ClientContext(client)
-            client.client = client.client and Client(client.client)
-        super().__init__(
-            {
-                "aws_request_id": headers["Lambda-Runtime-Aws-Request-Id"],
-                "log_group_name": os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME"),
-                "log_stream_name": os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME"),
-                "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
-                "memory_limit_in_mb": os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-                "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
-                "invoked_function_arn": headers["Lambda-Runtime-Invoked-Function-Arn"],
-                "client_context": client,
-                "identity": CognitoIdentity(
-                    {
-                        "cognito_identity_id": cognito.get("cognitoIdentityId"),
-                        "cognito_identity_pool_id": cognito.get("cognitoIdentityPoolId"),
-                    }
-                ),
-                "tenant_id": headers["Lambda-Runtime-Aws-Tenant-Id"],
-            }
-        )
-        self._deadline = int(headers["Lambda-Runtime-Deadline-Ms"])
+            self.client_context = ClientContext(client)
+            if self.client_context.client is not None:
+                self.client_context.client = Client(self.client_context.client)
+        names = {"cognito_identity_id": "cognitoIdentityId", "cognito_identity_pool_id": "cognitoIdentityPoolId"}
+        self.identity = CognitoIdentity({name: cognito.get(header) for name, header in names.items()})
+        self._epoch_deadline_time_in_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
 
     def get_remaining_time_in_millis(self):
-        return max(0, self._deadline - int(time.time() * 1000))
+        return max(0, self._epoch_deadline_time_in_ms - int(time.time() * 1000))
 
     def log(self, message):
         sys.stdout.write(str(message))
+
+    def __repr__(self):
+        shown = {k: v for k, v in vars(self).items() if not k.startswith("_")}
+        shown["tenant_id"] = shown.pop("tenant_id")  # the last
+        return f"LambdaContext([{','.join(f'{k}={v}' for k, v in shown.items())}])"
 
 
 def parse_header(headers, name, what):
@@ -298,7 +304,7 @@ def run_once(handler, event, headers):
 
 
 def main():
-    requests = RequestFilter()
+    requests = LambdaLoggerFilter()
     set_up_log(requests)
     api = RuntimeAPI(os.environ["AWS_LAMBDA_RUNTIME_API"])
     root = os.environ["LAMBDA_TASK_ROOT"]

@@ -1,8 +1,9 @@
 // The runtime of the lab for Node.js: it loads the function's handler once, then for each event: next, handler, answer.
 //
 // What it does is what AWS's runtime does as its open part shows it, https://github.com/aws/aws-lambda-nodejs-runtime-interface-client
-// (3.3.0): names of errors, payloads, log lines, the order in which files are tried, what ends an invocation. Its name is
-// AWS's, too, since people know it from stack traces. It needs Node.js 18.
+// (3.3.0, and for nodejs24.x on 4.0.2): names of errors, payloads, log lines, the order in which files are tried, what ends
+// an invocation. Its name is AWS's, too, and so are those of Runtime and BufferedInvokeProcessor, since people know them from
+// stack traces. It needs Node.js 18.
 import fs from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
@@ -12,24 +13,37 @@ import util from 'node:util';
 const require = createRequire(import.meta.url);
 const env = process.env;
 
-// From nodejs24.x on there are no callbacks (https://aws.amazon.com/blogs/compute/node-js-24-runtime-now-available-in-aws-lambda/).
+// AWS has written its runtime anew for nodejs24.x. There are no callbacks
+// (https://aws.amazon.com/blogs/compute/node-js-24-runtime-now-available-in-aws-lambda/), all code is imported, and what
+// nobody catches ends the process as it does outside of Lambda.
 const major = Number(/nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV)?.[1]);
-const callbacks = !(major >= 24);
+const modern = major >= 24;
 
 // ---- errors
 
 function runtimeError(name) {
-  const type = class extends Error {};
+  const type = class extends Error {
+    constructor(message) {
+      super(message);
+      if (modern) this.name = `Runtime.${name}`; // a property of its own, which the log shows
+    }
+  };
   type.prototype.name = `Runtime.${name}`;
   return type;
 }
 const ImportModuleError = runtimeError('ImportModuleError');
 const HandlerNotFound = runtimeError('HandlerNotFound');
 const MalformedHandlerName = runtimeError('MalformedHandlerName');
-const UserCodeSyntaxError = runtimeError('UserCodeSyntaxError');
+const UserCodeSyntaxError = class extends runtimeError('UserCodeSyntaxError') {
+  constructor(error) {
+    super(error);
+    if (modern) this.stack = error.stack;
+  }
+};
 const MalformedStreamingHandler = runtimeError('MalformedStreamingHandler');
 const CallbackHandlerDeprecated = runtimeError('CallbackHandlerDeprecated');
 const NodeJsExit = runtimeError('NodeJsExit');
+const JSONStringifyError = modern ? runtimeError('JSONStringifyError') : Error;
 const UnhandledPromiseRejection = class extends runtimeError('UnhandledPromiseRejection') {
   constructor(reason, promise) {
     super(reason);
@@ -41,11 +55,12 @@ const looksLikeError = (e) => ['name', 'message', 'stack'].every((key) => e?.[ke
 
 // What the function's caller gets. Anything can be thrown, and getters of it can throw in turn.
 function payloadOf(e) {
+  const clean = (text) => text?.replaceAll('\x7f', '%7F');
   try {
-    if (util.types.isNativeError(e) || looksLikeError(e)) {
-      return { errorType: e.name, errorMessage: e.message, trace: e.stack.split('\n') };
+    if (modern ? e instanceof Error : util.types.isNativeError(e) || looksLikeError(e)) {
+      return { errorType: clean(e.name), errorMessage: clean(e.message), trace: clean(e.stack)?.split('\n') ?? [] };
     }
-    return { errorType: typeof e, errorMessage: e.toString(), trace: [] };
+    return { errorType: typeof e, errorMessage: modern ? String(e) : e.toString(), trace: [] };
   } catch {
     return {
       errorType: 'handled',
@@ -56,12 +71,15 @@ function payloadOf(e) {
 
 // ---- the console
 
-let requestId; // as the log shows it: "undefined" before the first event
+// As the log shows it: before the first event "undefined", or from nodejs24.x on "-". Loggers look for it where AWS's
+// runtime has it.
+const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId');
+const requestId = () => globalThis[REQUEST_ID] ?? (modern ? '-' : undefined);
 
 const levels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 
 function textLine(level, args) {
-  return `${new Date().toISOString()}\t${requestId}\t${level}\t${util.format(...args)}`;
+  return `${new Date().toISOString()}\t${requestId()}\t${level}\t${util.format(...args)}`;
 }
 
 function errorFields(e) {
@@ -70,7 +88,7 @@ function errorFields(e) {
 }
 
 function jsonLine(level, args) {
-  const line = { timestamp: new Date().toISOString(), level, requestId };
+  const line = { timestamp: new Date().toISOString(), level, requestId: requestId() };
   if (args.length === 1) {
     try {
       return JSON.stringify({ ...line, message: args[0] }, (_, v) => (v instanceof Error ? { ...errorFields(v), ...v } : v));
@@ -89,14 +107,15 @@ function patchConsole() {
   const least = Math.max(0, levels.indexOf(env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase()));
   levels.forEach((level, i) => {
     const wanted = i >= least || level === 'FATAL';
-    console[level.toLowerCase()] = wanted ? (...args) => process.stdout.write(`${format(level, args)}\n`) : () => {};
+    // Without a message it is undefined, and printed.
+    console[level.toLowerCase()] = wanted ? (message, ...more) => void process.stdout.write(`${format(level, [message, ...more])}\n`) : () => {};
   });
   console.log = console.info;
 }
 
 // For the log an error is JSON with all that it has, behind a tab.
 function logError(title, e) {
-  const error = e instanceof Error ? e : new Error(e);
+  const error = e instanceof Error ? e : new Error(modern ? String(e) : e);
   if (json) return console.error(error);
   const visible = (_, v) => {
     if (!(v instanceof Error)) return v;
@@ -162,6 +181,15 @@ async function loadModule(root, dir, name) {
   const file = path.resolve(root, dir, name);
   const required = (extension) => (fs.existsSync(file + extension) ? require(file + extension) : undefined);
   const imported = async (extension) => (fs.existsSync(file + extension) ? import(file + extension) : undefined);
+  if (modern) {
+    return (
+      (await imported('')) ||
+      (await imported('.js')) ||
+      (await imported('.mjs')) ||
+      (await imported('.cjs')) ||
+      require(require.resolve(name, { paths: [root, path.join(root, dir)] }))
+    );
+  }
   const esm = fs.existsSync(`${file}.js`) && isModuleType(path.dirname(file));
   return (
     required('') ||
@@ -188,7 +216,8 @@ async function loadHandler(root, name) {
     if (e?.code === 'MODULE_NOT_FOUND') throw new ImportModuleError(e);
     throw e;
   }
-  const handler = base.slice(dot + 1).split('.').reduce((of, key) => of && of[key], module);
+  const find = (where) => base.slice(dot + 1).split('.').reduce((of, key) => of && of[key], where);
+  const handler = find(module) || (modern && find(module.default)); // what CommonJS exports is not always found by its name
   if (!handler) throw new HandlerNotFound(`${name} is undefined or not exported`);
   if (typeof handler !== 'function') throw new HandlerNotFound(`${name} is not a function`);
   return handler;
@@ -197,17 +226,18 @@ async function loadHandler(root, name) {
 const streaming = Symbol.for('aws.lambda.runtime.handler.streaming');
 
 // Functions that stream find the names that AWS gives them, so that they fail here and not where they use them.
-globalThis.awslambda = {
-  streamifyResponse: (handler) => Object.assign(handler, { [streaming]: 'response' }),
-  HttpResponseStream: class {},
-};
+if (!['1', 'true'].includes(env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
+  globalThis.awslambda = {
+    streamifyResponse: (handler) => Object.assign(handler, { [streaming]: 'response' }),
+    HttpResponseStream: class {},
+  };
+}
 
 function checkHandler(handler) {
   if (handler[streaming]) {
     throw new MalformedStreamingHandler('This lab does not stream responses: return the response from the handler, without awslambda.streamifyResponse');
   }
-  if (handler.length < 3 || isAsync(handler)) return;
-  if (!callbacks) {
+  if (modern && handler.length >= 3) {
     throw new CallbackHandlerDeprecated('ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.');
   }
 }
@@ -229,63 +259,99 @@ function parseHeader(text, name) {
   }
 }
 
+// What the handler learns of its event, in the order in which it is printed.
 function contextOf(headers) {
   const deadline = headers['lambda-runtime-deadline-ms'];
-  return {
+  const ofEnvironment = {
     functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
     functionName: env.AWS_LAMBDA_FUNCTION_NAME,
     memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+  };
+  const ofEvent = {
     clientContext: parseHeader(headers['lambda-runtime-client-context'], 'ClientContext'),
     identity: parseHeader(headers['lambda-runtime-cognito-identity'], 'CognitoIdentity'),
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
-    awsRequestId: requestId,
+    awsRequestId: requestId(),
+    tenantId: headers['lambda-runtime-aws-tenant-id'],
+    ...(modern && { xRayTraceId: headers['lambda-runtime-trace-id'] }),
     getRemainingTimeInMillis: () => deadline - Date.now(),
   };
+  return modern ? { ...ofEvent, ...ofEnvironment } : { ...ofEnvironment, ...ofEvent };
 }
 
-// invoke runs the handler for one event and returns when it has an answer, as {error} or {result}.
-function invoke(handler, event, headers) {
-  return new Promise((resolve) => {
-    let called = false;
-    const once = (f) => (...args) => {
-      if (called) return;
-      called = true;
-      f(...args);
-    };
-    const finish = (error, result) => {
-      whenIdle = () => {};
-      resolve(error === undefined || error === null ? { result } : { error });
-    };
-    whenIdle = () => {
-      if (!callbacks || isAsync(handler)) {
-        finish(new NodeJsExit('The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes'));
-      } else {
-        finish(null, null); // a callback that was never called
-      }
-    };
-    const fail = once((error) => finish(error ?? 'handled'));
-    const succeed = once((result) => finish(null, result));
+// Who calls the handler: its \`this\`, and what stack traces show.
+class BufferedInvokeProcessor {
+  constructor(handler) {
+    this.handler = handler;
+  }
+
+  // processInvoke returns when there is an answer, as {error} or {result}.
+  async processInvoke(event, headers) {
+    const answer = {};
     try {
-      const context = contextOf(headers);
-      if (!callbacks) {
-        Promise.resolve(handler(event, context)).then(succeed, fail);
-        return;
-      }
-      let wait = true;
-      Object.defineProperty(context, 'callbackWaitsForEmptyEventLoop', { get: () => wait, set: (v) => (wait = v), enumerable: true });
-      Object.assign(context, { succeed, fail, done: once(finish) });
-      const callback = once((error, result) => {
-        if (error !== undefined && error !== null || !wait) finish(error, result);
-        else whenIdle = () => finish(null, result);
-      });
-      const returned = handler(event, context, callback);
-      if (typeof returned?.then === 'function') returned.then(succeed, fail);
-    } catch (e) {
-      fail(e);
+      answer.result = await this.handler(event, contextOf(headers));
+    } catch (error) {
+      Object.assign(answer, { failed: true, error });
     }
-  });
+    await new Promise(setImmediate); // what nobody has caught ends the process first
+    return answer;
+  }
+}
+
+class Runtime {
+  constructor(handler) {
+    this.handler = handler;
+  }
+
+  // handleOnceNonStreaming does the same where there are callbacks.
+  handleOnceNonStreaming(event, headers) {
+    return new Promise((resolve) => {
+      let called = false;
+      const once = (f) => (...args) => {
+        if (called) return;
+        called = true;
+        f(...args);
+      };
+      const finish = (error, result) => {
+        whenIdle = () => {};
+        const failed = error !== undefined && error !== null;
+        resolve(failed ? { failed, error } : { result });
+      };
+      whenIdle = () => {
+        if (isAsync(this.handler)) {
+          finish(new NodeJsExit('The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes'));
+        } else {
+          finish(null, null); // a callback that was never called
+        }
+      };
+      const fail = once((error) => finish(error ?? 'handled'));
+      const succeed = once((result) => finish(null, result));
+      try {
+        let wait = true;
+        const context = {
+          get callbackWaitsForEmptyEventLoop() {
+            return wait;
+          },
+          set callbackWaitsForEmptyEventLoop(value) {
+            wait = value;
+          },
+          succeed,
+          fail,
+          done: once(finish),
+        };
+        const callback = once((error, result) => {
+          if ((error !== undefined && error !== null) || !wait) finish(error, result);
+          else whenIdle = () => finish(null, result);
+        });
+        const returned = this.handler(event, Object.assign(context, contextOf(headers)), callback);
+        if (typeof returned?.then === 'function') returned.then(succeed, fail);
+      } catch (e) {
+        fail(e);
+      }
+    });
+  }
 }
 
 // serialize makes the body of an answer. Not everything has one: a BigInt, what contains itself.
@@ -293,15 +359,15 @@ function serialize(result) {
   try {
     return JSON.stringify(result === undefined ? null : result) ?? 'null';
   } catch {
-    throw new Error('Unable to stringify response body');
+    throw new JSONStringifyError('Unable to stringify response body');
   }
 }
 
-async function serveOne(handler) {
+async function serveOne(invoke) {
   const { status, headers, body } = await call('GET', 'invocation/next');
   if (status !== 200) throw new Error(`the Runtime API answers next with ${status} ${body}`);
-  requestId = headers['lambda-runtime-aws-request-id'];
-  const route = `invocation/${requestId}`;
+  globalThis[REQUEST_ID] = headers['lambda-runtime-aws-request-id'];
+  const route = `invocation/${requestId()}`;
   reportFatal = (e) => report(`${route}/error`, e);
   const trace = headers['lambda-runtime-trace-id'];
   if (trace) env._X_AMZN_TRACE_ID = trace;
@@ -309,8 +375,8 @@ async function serveOne(handler) {
 
   let answer;
   try {
-    const { error, result } = await invoke(handler, JSON.parse(body), headers);
-    if (error !== undefined) throw error;
+    const { failed, error, result } = await invoke(JSON.parse(body), headers);
+    if (failed) throw error;
     answer = serialize(result);
   } catch (e) {
     logError('Invoke Error', e);
@@ -331,20 +397,27 @@ async function main() {
     }
   };
   const uncaught = fatal('Uncaught Exception', 129);
-  const unhandled = fatal('Unhandled Promise Rejection', 128);
-  process.on('uncaughtException', uncaught);
-  process.on('unhandledRejection', (reason, promise) => unhandled(new UnhandledPromiseRejection(reason, promise)));
-  process.on('beforeExit', () => whenIdle());
+  if (!modern) {
+    const unhandled = fatal('Unhandled Promise Rejection', 128);
+    process.on('uncaughtException', uncaught);
+    process.on('unhandledRejection', (reason, promise) => unhandled(new UnhandledPromiseRejection(reason, promise)));
+    process.on('beforeExit', () => whenIdle());
+  }
 
-  let handler;
+  let invoke;
   try {
-    handler = await loadHandler(env.LAMBDA_TASK_ROOT, env._HANDLER);
+    const handler = await loadHandler(env.LAMBDA_TASK_ROOT, env._HANDLER);
     checkHandler(handler);
+    const [runtime, processor] = [new Runtime(handler), new BufferedInvokeProcessor(handler)];
+    invoke = (event, headers) => (modern ? processor.processInvoke(event, headers) : runtime.handleOnceNonStreaming(event, headers));
   } catch (e) {
-    return callbacks ? uncaught(e) : fatal('Init Error', 129)(e);
+    if (!modern) return uncaught(e);
+    logError('Init Error', e);
+    await report('init/error', e);
+    throw e;
   }
   const next = () => setImmediate(() => {
-    serveOne(handler).then(next, (e) => {
+    serveOne(invoke).then(next, (e) => {
       console.log(`Unexpected Top Level Error: ${e}`);
       process.exit(1); // the Runtime API is gone, and so is the environment
     });
@@ -352,5 +425,6 @@ async function main() {
   next();
 }
 
-// With await, a module that never settles would end the process with status 13.
-main();
+// A module that never settles ends the process with status 13, as long as that is awaited here, or else with 0.
+if (modern) main();
+else await main();
