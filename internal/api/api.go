@@ -19,11 +19,13 @@ type Config struct {
 	Region  string
 	Log     *slog.Logger
 	Hosts   []string // names by which clients may call it, besides localhost and addresses
+
+	Memory func() int64 // bytes that requests may take at the moment; nil means what wire.Config says
 }
 
 // New makes a server that knows all operations of the lab.
 func New(c Config) *wire.Server {
-	s := wire.New(wire.Config{Region: c.Region, Account: c.Account, Hosts: c.Hosts, Log: c.Log})
+	s := wire.New(wire.Config{Region: c.Region, Account: c.Account, Hosts: c.Hosts, Log: c.Log, Memory: c.Memory})
 	register(s, c)
 	return s
 }

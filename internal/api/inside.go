@@ -24,7 +24,7 @@ type Inside struct {
 
 // What environments may cost together. They have a server of their own, so that they take nothing from those outside.
 const (
-	insideMemory   = 256 << 20 // bytes of requests
+	insideMemory   = 256 << 20 // bytes of requests; a function has at most as much as is left for others
 	insideRequests = 512       // under way
 	insideConns    = 2048
 )
@@ -38,8 +38,12 @@ const credentialsLast = 30 * 24 * time.Hour
 
 // NewInside makes a server for environments. Close ends it.
 func NewInside(c Config) *Inside {
+	memory := c.Memory
+	if memory != nil {
+		memory = func() int64 { return c.Memory() / 2 }
+	}
 	s := wire.New(wire.Config{
-		Region: c.Region, Account: c.Account, Log: c.Log, MaxMemory: insideMemory, MaxRequests: insideRequests, MaxConns: insideConns,
+		Region: c.Region, Account: c.Account, Log: c.Log, MaxMemory: insideMemory, Memory: memory, MaxRequests: insideRequests, MaxConns: insideConns,
 	})
 	register(s, c)
 	return &Inside{c, s}
@@ -56,7 +60,7 @@ func (i *Inside) Identify(role, function string) (lambda.Identity, error) {
 		return lambda.Identity{}, err
 	}
 	caller := wire.Caller{
-		Access: wire.Keyed,
+		Access: wire.Keyed, Client: function, // all its environments are one
 		Secret: func(accessKey, token string) (string, bool) {
 			if accessKey != c.AccessKeyID {
 				return "", false

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/state":     {},
 	"internal/topology":  {"netlab", "internal/spelling"},
 	"internal/wire":      {},
+	"internal/memory":    {},
 	"internal/sockdiag":  {},
 	"internal/iam":       {"internal/events", "internal/state"},
 	"internal/ec2":       {"internal/events", "internal/state", "netlab"},
@@ -47,7 +48,7 @@ var mayImport = map[string][]string{
 	},
 	"internal/report": {"internal/bench", "internal/compare", "internal/rollout"}, // the shapes that it shows
 	"internal/daemon": {
-		"internal/api", "internal/wire", "internal/sockdiag", "internal/topology", "internal/lab", "internal/realm", "internal/ec2", "internal/iam", "internal/lambda", "internal/runtimes",
+		"internal/api", "internal/wire", "internal/sockdiag", "internal/memory", "internal/topology", "internal/lab", "internal/realm", "internal/ec2", "internal/iam", "internal/lambda", "internal/runtimes",
 		"internal/spelling",
 		"internal/events", "internal/state", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
 	},

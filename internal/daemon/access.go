@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -26,24 +27,42 @@ type Credentials struct{ AccessKeyID, SecretAccessKey string }
 
 // caller decides what who is at the other end of a connection to the AWS API has to show.
 func (d *Daemon) caller(c net.Conn) wire.Caller {
-	caller := wire.Caller{Access: wire.Keyed, Secret: d.secret}
-	if d.settings.Access == Open || d.settings.Access == Owner && d.isOwner(c) {
+	user, known := d.user(c)
+	caller := wire.Caller{Access: wire.Keyed, Secret: d.secret, Client: client(c, user, known)}
+	if d.settings.Access == Open || d.settings.Access == Owner && known && slices.Contains(d.Owners, user) {
 		caller.Access = wire.Signed
 	}
 	return caller
 }
 
-// isOwner asks the kernel. It cannot know of another machine's users, nor of those behind a proxy.
-func (d *Daemon) isOwner(c net.Conn) bool {
+// user asks the kernel whose a connection is. It cannot know of another machine's users, nor of those behind a proxy.
+func (d *Daemon) user(c net.Conn) (uid uint32, known bool) {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok || d.Sockets == nil || !isLoopback(c.LocalAddr()) || !isLoopback(c.RemoteAddr()) {
-		return false
+		return 0, false
 	}
 	uid, err := d.Sockets.Peer(tcp)
 	if err != nil && !errors.Is(err, sockdiag.ErrNoOwner) {
 		d.Log.Warn("whose connection it is cannot be told; it needs the lab's key", "client", c.RemoteAddr(), "error", err)
 	}
-	return err == nil && slices.Contains(d.Owners, uid)
+	return uid, err == nil
+}
+
+// client is whom a connection's requests count for: a user of this machine, or another machine.
+func client(c net.Conn, user uint32, known bool) string {
+	if known {
+		return fmt.Sprintf("user %d", user)
+	}
+	at, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	if err != nil {
+		return c.RemoteAddr().String()
+	}
+	bits := 32
+	if a := at.Addr().Unmap(); a.Is6() {
+		bits = 64 // what one machine can have all of
+	}
+	network, _ := at.Addr().Unmap().WithZone("").Prefix(bits) // it has no more bits than its family
+	return network.String()
 }
 
 func isLoopback(a net.Addr) bool {

@@ -68,6 +68,7 @@ type Daemon struct {
 // are there for the next daemon. Only the end of the realm ends them.
 func Serve(ctx context.Context, c Config) (err error) {
 	debug.SetGCPercent(gcPercent)
+	limitHeap(c.Log)
 	d := &Daemon{Config: c, since: time.Now(), events: new(events.Bus)}
 	ctx, d.leave = context.WithCancel(ctx)
 	defer d.leave()
@@ -101,7 +102,7 @@ func Serve(ctx context.Context, c Config) (err error) {
 // api is who answers AWS's clients.
 func (d *Daemon) api() api.Config {
 	return api.Config{
-		Lambda: d.lab.Lambda, EC2: d.ec2, IAM: d.iam, Account: d.settings.Account, Region: d.settings.Region, Hosts: d.settings.Hosts, Log: d.Log,
+		Lambda: d.lab.Lambda, EC2: d.ec2, IAM: d.iam, Account: d.settings.Account, Region: d.settings.Region, Hosts: d.settings.Hosts, Log: d.Log, Memory: requestMemory,
 	}
 }
 

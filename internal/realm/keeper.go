@@ -31,6 +31,8 @@ type Keeper struct {
 	lab    Lab
 	silent bool          // it is not to be asked
 	done   chan struct{} // closed when this process has waited for it; nil if it is no child of ours
+
+	program *os.File // the copy that it was started from, for its first daemon: a lab has the program in memory once
 }
 
 // DaemonStatus is how the daemon is that a keeper has started.
@@ -135,9 +137,12 @@ func (k *Keeper) Lab() Lab { return k.lab }
 // Start starts the daemon: a copy of this program with Arg and args inside the realm, with files as descriptors from 3 on. It is an
 // error if one lives.
 func (k *Keeper) Start(ctx context.Context, args []string, files ...*os.File) error {
-	self, err := program.Open()
-	if err != nil {
-		return fmt.Errorf("realm: start the daemon: %w", err)
+	self := k.program
+	if k.program = nil; self == nil {
+		var err error
+		if self, err = program.Open(); err != nil {
+			return fmt.Errorf("realm: start the daemon: %w", err)
+		}
 	}
 	defer self.Close()
 	_, passed, err := k.call(ctx, request{Do: doStart, Args: args}, append([]*os.File{self}, files...)...)
@@ -189,6 +194,10 @@ func (k *Keeper) WaitDaemon(ctx context.Context) error {
 
 // Stop ends the keeper and with it all of its realm, and returns when they have ended.
 func (k *Keeper) Stop(ctx context.Context) error {
+	if k.program != nil {
+		k.program.Close()
+		k.program = nil
+	}
 	process := k.process()
 	if k.silent && process == nil {
 		return nil // it has ended

@@ -104,6 +104,14 @@ func TestDaemonIsKilledAndStartedAgain(t *testing.T) {
 	}
 	must(t, l.WaitDaemon(in(t, 5*time.Second))) // there is none
 	l.serve()
+	exe := func(pid int) os.FileInfo {
+		info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
+		must(t, err)
+		return info
+	}
+	if !os.SameFile(exe(l.PID()), exe(l.status().PID)) {
+		t.Error("the program is in memory twice")
+	}
 	server := l.say("start exec sleep 1000")
 	if err := l.WaitDaemon(in(t, 10*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("wait for one that lives: %v", err)
@@ -279,6 +287,12 @@ func TestStoppedKeeper(t *testing.T) {
 	l.serve()
 	dir := filepath.Dir(l.socket)
 	must(t, syscall.Kill(l.PID(), syscall.SIGSTOP))
+	nstest.Eventually(t, time.Minute, func() error { // the kernel stops it when it gets to it
+		if !realm.IsStopped(l.PID()) {
+			return errors.New("it is not stopped")
+		}
+		return nil
+	})
 	_, err := realm.OpenKeeper(dir)
 	if !errors.Is(err, realm.ErrSilent) || !strings.Contains(fmt.Sprint(err), fmt.Sprintf("kill -CONT %d", l.PID())) {
 		t.Errorf("stopped: %v", err)

@@ -93,7 +93,7 @@ func bindKeeper(dir string) (*os.File, error) {
 }
 
 // launch starts the process and waits until it serves.
-func launch(ctx context.Context, c KeeperConfig, socket *os.File) (*Keeper, error) {
+func launch(ctx context.Context, c KeeperConfig, socket *os.File) (_ *Keeper, err error) {
 	// What the caller's shell has left open here, such as a lock, is not for a process that lives for days.
 	if err := inheritNothing(); err != nil {
 		return nil, err
@@ -114,7 +114,11 @@ func launch(ctx context.Context, c KeeperConfig, socket *os.File) (*Keeper, erro
 	if err != nil {
 		return nil, err
 	}
-	defer self.Close()
+	defer func() {
+		if err != nil {
+			self.Close()
+		}
+	}()
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program.Exec(self), Arg, KeepVerb)
 	cmd.Args[0] = os.Args[0]
 	cmd.Dir = "/"
@@ -131,7 +135,7 @@ func launch(ctx context.Context, c KeeperConfig, socket *os.File) (*Keeper, erro
 	write.Close()
 	stderr.Close()
 	socket.Close() // a stale socket is one that no process listens to
-	k := &Keeper{dir: c.Dir, done: make(chan struct{})}
+	k := &Keeper{dir: c.Dir, done: make(chan struct{}), program: self}
 	go func() {
 		_ = cmd.Wait() // its end says it all
 		close(k.done)

@@ -81,7 +81,7 @@ func (x *exchange) refuseBody(err error, limit int64) {
 	case errors.Is(err, errTooSlow):
 		x.refuse(p.refuse(tooSlow, "Your socket connection to the server was not read from or written to within the timeout period."))
 	case errors.Is(err, errNoMemory):
-		x.refuse(p.refuse(tooMany, "Rate exceeded"))
+		x.refuse(p.refuse(tooMany, "Rate exceeded: requests under way hold the memory that there is for them"))
 	default:
 		x.refuse(p.refuse(badValue, "The request ended before its body was complete")) // most likely nobody is there to read it
 	}

@@ -5,24 +5,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"sync/atomic"
 	"time"
 )
 
 // rate is how fast, in bytes a second, a client must send a body and take an answer once its grace is over.
 const rate = 128 << 10
-
-// budget is the memory that requests may take together.
-type budget struct{ free atomic.Int64 }
-
-// take takes n bytes unless that is more than are free.
-func (b *budget) take(n int64) bool {
-	if b.free.Add(-n) >= 0 {
-		return true
-	}
-	b.free.Add(n)
-	return false
-}
 
 // Why a body is not read to its end, besides the client's going.
 var (
@@ -35,9 +22,9 @@ var (
 // costs little.
 const firstBytes = 64 << 10
 
-// readBody reads a body of at most limit bytes, and says how many bytes it took from the budget. It does not begin to
-// read one that announces more than limit.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, taken int64, err error) {
+// readBody reads a body of at most limit bytes, and says how many bytes it took from the budget for the client. It does not
+// begin to read one that announces more than limit.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, client string, limit int64) (body []byte, taken int64, err error) {
 	if r.ContentLength > limit {
 		return nil, 0, errTooLarge
 	}
@@ -48,9 +35,10 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (
 	if r.ContentLength > 0 {
 		expected = r.ContentLength
 	}
-	control, start := http.NewResponseController(w), time.Now()
+	u := &upload{control: http.NewResponseController(w), start: time.Now(), grace: s.config.Grace}
 	// Without a deadline the connection can wait for the next request, and for the client's going.
-	defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // a writer of tests has none
+	defer u.control.SetReadDeadline(time.Time{}) //nolint:errcheck // a writer of tests has none
+	defer s.memory.begin(u)()
 
 	for {
 		if int64(len(body)) == int64(cap(body)) {
@@ -58,7 +46,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (
 			if more == 0 {
 				return s.atEnd(r, body, taken)
 			}
-			if !s.memory.take(more) {
+			if !s.memory.take(client, more) {
 				return nil, taken, errNoMemory
 			}
 			taken += more
@@ -66,8 +54,9 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (
 			copy(grown, body)
 			body = grown
 		}
-		deadline := start.Add(s.config.Grace + time.Duration(len(body))*time.Second/rate)
-		_ = control.SetReadDeadline(deadline)
+		if !u.await(len(body)) {
+			return nil, taken, errTooSlow
+		}
 		n, err := r.Body.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		switch {

@@ -13,6 +13,9 @@ import (
 type Caller struct {
 	Access Access
 
+	// Client is who it is to the server's limits: what its requests take counts together with those of all that are called alike.
+	Client string
+
 	// Secret knows the secrets of the access keys that are good on this connection; those of temporary ones are only with
 	// their session token. Nil means that there are none.
 	Secret func(accessKey, token string) (secret string, ok bool)

@@ -43,7 +43,7 @@ func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 
 // end gives back what the exchange took, and answers for a handler that panicked.
 func (x *exchange) end() {
-	x.memory.free.Add(x.taken)
+	x.memory.give(x.caller.Client, x.taken)
 	p := recover()
 	if p == nil {
 		return
@@ -168,7 +168,7 @@ func (x *exchange) read(limit int64) ([]byte, bool) {
 			return nil, false
 		}
 	}
-	body, taken, err := x.readBody(x.w, x.r, limit)
+	body, taken, err := x.readBody(x.w, x.r, x.caller.Client, limit)
 	x.taken = taken
 	if err != nil {
 		x.refuseBody(err, limit)

@@ -103,7 +103,7 @@ func TestBodies(t *testing.T) {
 
 // TestMemoryComesBack shows that what refused bodies took is free again.
 func TestMemoryComesBack(t *testing.T) {
-	url := echoServer(t, wire.Config{MaxMemory: 1 << 20})
+	url := echoServer(t, wire.Config{MaxMemory: 2 << 20})
 	for range 20 {
 		nstest.Eventually(t, 10*time.Second, func() error { // a client can have its answer before the server has put all away
 			if a := send(t, request(t, "POST", url+invokePath, strings.Repeat("x", 800_000))); a.Status != 200 {

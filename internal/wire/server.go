@@ -22,7 +22,8 @@ type Config struct {
 
 	MaxBody     int64         // bytes of a request in JSON, unless the operation has a limit of its own; zero means 6 MiB
 	MaxForm     int64         // bytes of a request in a form; zero means 1 MiB
-	MaxMemory   int64         // bytes of all requests that are being read or carried out; zero means 512 MiB
+	MaxMemory   int64         // bytes of all requests that are being read or carried out; zero means 512 MiB. One client has at most as much as is left for others
+	Memory      func() int64  // what MaxMemory is to be at the moment, if that is less; nil means that it is the same always
 	MaxHeader   int           // bytes; zero means 64 KiB
 	MaxConns    int           // connections; zero means 4,096, or a quarter of the files that may be open. Beyond, the one that has waited longest for a request is closed
 	MaxRequests int           // being carried out; zero means 2,048. Beyond, clients are told to come back
@@ -67,7 +68,7 @@ type Server struct {
 func New(c Config) *Server {
 	c = c.withDefaults()
 	s := &Server{config: c}
-	s.memory.free.Store(c.MaxMemory)
+	s.memory.most, s.memory.memory = c.MaxMemory, c.Memory
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	s.http = &http.Server{
