@@ -144,7 +144,7 @@ func (d *declared) counts() map[string]int {
 	for _, v := range d.VPCs {
 		resources += len(v.Resources)
 	}
-	return map[string]int{"vpcs": len(d.VPCs), "resources": resources, "roles": len(d.Roles), "functions": len(d.Functions)}
+	return map[string]int{"vpcs": len(d.VPCs), "resources": resources, "roles": len(d.Roles), "layers": len(d.Layers), "functions": len(d.Functions)}
 }
 
 // faults lists what is wrong with a file, or why it could not be read.

@@ -41,6 +41,7 @@ func (d *Daemon) makers() map[string]maker {
 		"subnet":         {d.subnets, d.createSubnet, d.fixed, d.deleteSubnet, 4, nil},
 		"security-group": {d.groups, d.createGroup, d.changeGroup, d.deleteGroup, 1, d.freeGroups},
 		"role":           {d.roles, d.createRole, d.changeRole, d.deleteRole, 4, nil},
+		"layer":          {d.layers, d.createLayer, d.changeLayer, d.deleteLayer, 4, nil},
 		"resource":       {d.servers, d.createResource, d.changeResource, d.deleteResource, 8, d.freeAddresses},
 		"function":       {d.functions, d.createFunction, d.changeFunction, d.deleteFunction, 16, d.freeConcurrency},
 	}

@@ -16,12 +16,13 @@ import (
 	"enilab/sandbox"
 )
 
-// code is a function's code: in the store under a key, or as an archive. One of the two is set.
+// code is a function's code, or a layer's files: in the store under a key, or as an archive. One of the two is set.
 type code struct {
 	sha string // as CodeSha256
 	key string
 	zip []byte
 
+	unpacked  int64 // bytes
 	bootstrap error // why no OS-only runtime can run it
 }
 
@@ -37,17 +38,14 @@ type foundCode struct {
 	err error // why it is none
 }
 
-func (c *codes) of(f topology.Function) (code, error) {
-	found, ok := c.found[f.Code]
+func (c *codes) of(t topology.Code) (code, error) {
+	found, ok := c.found[t]
 	if !ok {
-		found.code, found.err = c.find(f.Code)
+		found.code, found.err = c.find(t)
 		if c.found == nil {
 			c.found = map[topology.Code]foundCode{}
 		}
-		c.found[f.Code] = found
-	}
-	if found.err == nil && f.BringsRuntime() {
-		return found.code, found.bootstrap
+		c.found[t] = found
 	}
 	return found.code, found.err
 }
@@ -59,23 +57,25 @@ func (c *codes) find(t topology.Code) (found code, err error) {
 			return found, err
 		}
 		defer file.Close() //nolint:errcheck // only read from
-		if err := sandbox.CheckArchive(file, file.Size, sandbox.ArchiveLimits{}); err != nil {
-			return found, err
-		}
-		found = code{sha: file.CodeSha256(), key: t.Key, bootstrap: sandbox.CheckBootstrap(file, file.Size, sandbox.ArchiveLimits{})}
-	} else {
-		if found.zip, err = archive(t.Path); err != nil {
-			return found, err
-		}
-		r, size := bytes.NewReader(found.zip), int64(len(found.zip))
-		if err := sandbox.CheckArchive(r, size, sandbox.ArchiveLimits{}); err != nil {
-			return found, err
-		}
-		found.bootstrap = sandbox.CheckBootstrap(r, size, sandbox.ArchiveLimits{})
-		sum := sha256.Sum256(found.zip)
-		found.sha = base64.StdEncoding.EncodeToString(sum[:])
+		found = code{sha: file.CodeSha256(), key: t.Key}
+		return found, found.look(file, file.Size)
 	}
-	return found, nil
+	if found.zip, err = archive(t.Path); err != nil {
+		return found, err
+	}
+	sum := sha256.Sum256(found.zip)
+	found.sha = base64.StdEncoding.EncodeToString(sum[:])
+	return found, found.look(bytes.NewReader(found.zip), int64(len(found.zip)))
+}
+
+// look checks an archive, and finds out about it.
+func (c *code) look(r io.ReaderAt, size int64) (err error) {
+	if err = sandbox.CheckArchive(r, size, sandbox.ArchiveLimits{}); err != nil {
+		return err
+	}
+	c.bootstrap = sandbox.CheckBootstrap(r, size, sandbox.ArchiveLimits{})
+	c.unpacked, err = sandbox.UnpackedSize(r, size, sandbox.ArchiveLimits{})
+	return err
 }
 
 // archive reads a zip, or makes one of a directory: the same files give the same bytes.

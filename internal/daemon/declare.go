@@ -55,8 +55,15 @@ type resourceSpec struct {
 	spec netlab.ResourceSpec
 }
 
+type layerSpec struct {
+	Content string `json:"content"` // SHA-256 of the latest version's archive
+
+	code code
+}
+
 type functionSpec struct {
-	Code           string            `json:"code"` // SHA-256
+	Code           string            `json:"code"`             // SHA-256
+	Layers         []layerContent    `json:"layers,omitempty"` // in their order
 	Handler        string            `json:"handler"`
 	Runtime        string            `json:"runtime"`
 	Role           string            `json:"role"`
@@ -68,12 +75,19 @@ type functionSpec struct {
 	Mode           lambda.Mode       `json:"mode"`
 	Concurrency    *int              `json:"concurrency,omitempty"` // reserved
 
-	code code
+	code       code
+	layersSize int64 // bytes, unpacked
 }
 
-// objectsOf lists everything that a topology declares. codeOf finds a function's code; what it says is wrong with that has its
+// layerContent is a version of a layer by what is in it: it has no number before it is published.
+type layerContent struct {
+	Layer   string `json:"layer"`
+	Content string `json:"content"` // SHA-256
+}
+
+// objectsOf lists everything that a topology declares. codeOf finds code and layers; what it says is wrong with them has its
 // place in the topology.
-func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Function) (code, error)) (list []object, _ error) {
+func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Code) (code, error)) (list []object, _ error) {
 	var errs topology.Errors
 	add := func(kind, name string, spec any) { list = append(list, object{kind, name, spec}) }
 	for i, v := range t.Network(whoami).VPCs {
@@ -102,6 +116,16 @@ func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Funct
 		}
 		add("role", r.Name, spec)
 	}
+	layers := map[string]code{}
+	for _, l := range t.Layers {
+		found, err := codeOf(l.Code)
+		if err != nil {
+			errs = append(errs, t.ErrorAt("layers."+l.Name, "layer %s: %v", l.Name, err))
+			continue
+		}
+		layers[l.Name] = found
+		add("layer", l.Name, layerSpec{found.sha, found})
+	}
 	for _, f := range t.Functions {
 		spec := functionSpec{
 			Handler: f.Handler, Runtime: f.Runtime, Role: fmt.Sprintf("arn:aws:iam::%s:role/%s", t.Account, f.Role),
@@ -112,7 +136,20 @@ func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Funct
 			spec.Subnets, spec.SecurityGroups = sorted(f.VPC.Subnets), sorted(f.VPC.SecurityGroups)
 		}
 		var err error
-		if spec.code, err = codeOf(f); err != nil {
+		spec.code, err = codeOf(f.Code)
+		bootstrap := spec.code.bootstrap
+		for _, name := range f.Layers {
+			l := layers[name]
+			spec.Layers = append(spec.Layers, layerContent{name, l.sha})
+			spec.layersSize += l.unpacked
+			if l.bootstrap == nil {
+				bootstrap = nil
+			}
+		}
+		if err == nil && f.BringsRuntime() {
+			err = bootstrap
+		}
+		if err != nil {
 			errs = append(errs, t.ErrorAt("functions."+f.Name+".code", "function %s: code: %v", f.Name, err))
 			continue
 		}

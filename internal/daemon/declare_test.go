@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"enilab/internal/topology"
@@ -21,8 +22,9 @@ vpcs:
       redis: {serve: redis, data: {tenant: blue}, subnet: subnet-blue, securityGroups: [sg-data]}
 roles:
   mine: {inline: {more: {actions: ["ec2:*"]}}}
+layers: {deps: deps.zip, more: more.zip}
 functions:
-  f: {code: go.zip, role: mine, vpc: {subnets: [subnet-blue], securityGroups: [sg-app]}}
+  f: {code: go.zip, role: mine, layers: [more, deps], vpc: {subnets: [subnet-blue], securityGroups: [sg-app]}}
   g: {code: go.zip}
 `
 
@@ -31,7 +33,7 @@ func TestDeclareListsAllThatATopologyHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := objectsOf(top, []string{"whoami"}, func(topology.Function) (code, error) { return code{sha: "sum"}, nil })
+	list, err := objectsOf(top, []string{"whoami"}, func(c topology.Code) (code, error) { return code{sha: "sum of " + c.Key}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,13 +43,13 @@ func TestDeclareListsAllThatATopologyHas(t *testing.T) {
 	}
 	for _, key := range []string{
 		"vpc vpc-blue", "subnet subnet-blue", "security-group sg-app", "security-group sg-data", "resource vpc-blue/redis",
-		"role mine", "role lab-execution-role", "function f", "function g",
+		"role mine", "role lab-execution-role", "layer deps", "layer more", "function f", "function g",
 	} {
 		if _, ok := found[key]; !ok {
 			t.Errorf("no %s among %v", key, names(found))
 		}
 	}
-	if len(found) != 9 {
+	if len(found) != 11 {
 		t.Errorf("%d objects: %v", len(found), names(found))
 	}
 	if g := found["security-group sg-data"].Spec.(groupSpec); len(g.Egress) != 0 || len(g.Ingress) != 1 || g.Ingress[0] != "tcp 6379 sg-app" {
@@ -57,8 +59,14 @@ func TestDeclareListsAllThatATopologyHas(t *testing.T) {
 		t.Errorf("sg-app: %+v", g)
 	}
 	f := found["function f"].Spec.(functionSpec)
-	if f.Role != "arn:aws:iam::123456789012:role/mine" || f.Code != "sum" || f.Timeout != "3s" || f.Mode != "shared" {
+	if f.Role != "arn:aws:iam::123456789012:role/mine" || f.Code != "sum of go.zip" || f.Timeout != "3s" || f.Mode != "shared" {
 		t.Errorf("f: %+v", f)
+	}
+	if want := []layerContent{{"more", "sum of more.zip"}, {"deps", "sum of deps.zip"}}; !slices.Equal(f.Layers, want) {
+		t.Errorf("layers of f: %v", f.Layers)
+	}
+	if needs := needsOf(found["function f"]); !slices.Contains(needs, "layer more") || !slices.Contains(needs, "layer deps") {
+		t.Errorf("f needs %v", needs)
 	}
 	for _, o := range list { // nothing differs from itself, by whatever way it is compared
 		if d := changes(o.Spec, o.Spec); d != "" {

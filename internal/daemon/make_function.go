@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"time"
 
 	"enilab/internal/lambda"
@@ -13,7 +14,7 @@ func (d *Daemon) functions() (list []object, err error) {
 	for _, c := range d.lab.Lambda.ListFunctions() {
 		spec := functionSpec{
 			Code: c.CodeSha256, Handler: c.Handler, Runtime: c.Runtime, Role: c.Role, Memory: c.MemorySize, Timeout: c.Timeout.String(),
-			Environment: c.Environment, Subnets: sorted(c.VpcConfig.SubnetIDs), SecurityGroups: sorted(c.VpcConfig.SecurityGroupIDs), Mode: c.Mode,
+			Layers: d.contents(c.Layers), layersSize: d.lab.Lambda.UnpackedLayers(c.Layers), Environment: c.Environment, Subnets: sorted(c.VpcConfig.SubnetIDs), SecurityGroups: sorted(c.VpcConfig.SecurityGroupIDs), Mode: c.Mode,
 		}
 		if c.State == lambda.Failed {
 			spec.Code += " (" + string(c.StateReasonCode) + ")" // differs from all: it is made again
@@ -40,6 +41,9 @@ func createInput(o object) (lambda.CreateFunctionInput, error) {
 func (d *Daemon) createFunction(ctx context.Context, o object) error {
 	in, err := createInput(o)
 	if err != nil {
+		return err
+	}
+	if in.Layers, err = d.layerARNs(o.Spec.(functionSpec).Layers); err != nil {
 		return err
 	}
 	if _, err = d.lab.Lambda.CreateFunction(ctx, in); err != nil {
@@ -86,43 +90,59 @@ func (d *Daemon) reserve(function string, n *int) error {
 
 func (d *Daemon) changeFunction(ctx context.Context, from, to object) error {
 	old, s := from.Spec.(functionSpec), to.Spec.(functionSpec)
+	if err := d.settled(ctx, to.Name); err != nil {
+		return err
+	}
+	changes := []func(context.Context, string, functionSpec, functionSpec) error{d.changeCode, d.changeConfiguration}
+	if s.layersSize < old.layersSize { // the new code may have no room beside the old layers
+		slices.Reverse(changes)
+	}
+	for _, change := range changes {
+		if err := change(ctx, to.Name, old, s); err != nil {
+			return err
+		}
+	}
+	if reflect.DeepEqual(old.Concurrency, s.Concurrency) {
+		return nil
+	}
+	return d.reserve(to.Name, s.Concurrency)
+}
+
+func (d *Daemon) changeCode(ctx context.Context, name string, old, s functionSpec) error {
+	if old.Code == s.Code {
+		return nil
+	}
+	if _, err := d.lab.Lambda.UpdateFunctionCode(ctx, lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: s.code.zip, StoreKey: s.code.key}); err != nil {
+		return err
+	}
+	return d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: name})
+}
+
+func (d *Daemon) changeConfiguration(ctx context.Context, name string, old, s functionSpec) error {
+	old.Code, old.Concurrency = s.Code, s.Concurrency
+	if changes(old, s) == "" {
+		return nil
+	}
 	timeout, err := time.ParseDuration(s.Timeout)
 	if err != nil {
 		return err
 	}
-	if err := d.settled(ctx, to.Name); err != nil {
+	layers, err := d.layerARNs(s.Layers)
+	if err != nil {
 		return err
-	}
-	if old.Code != s.Code {
-		_, err := d.lab.Lambda.UpdateFunctionCode(ctx, lambda.UpdateFunctionCodeInput{FunctionName: to.Name, ZipFile: s.code.zip, StoreKey: s.code.key})
-		if err != nil {
-			return err
-		}
-		if err := d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: to.Name}); err != nil {
-			return err
-		}
-	}
-	if !reflect.DeepEqual(old.Concurrency, s.Concurrency) {
-		if err := d.reserve(to.Name, s.Concurrency); err != nil {
-			return err
-		}
-	}
-	old.Code, old.Concurrency = s.Code, s.Concurrency
-	if changes(old, s) == "" {
-		return nil
 	}
 	environment := s.Environment
 	if environment == nil {
 		environment = map[string]string{}
 	}
 	_, err = d.lab.Lambda.UpdateFunctionConfiguration(ctx, lambda.UpdateFunctionConfigurationInput{
-		FunctionName: to.Name, Role: &s.Role, Runtime: &s.Runtime, Handler: &s.Handler, Environment: environment, MemorySize: &s.Memory,
+		FunctionName: name, Role: &s.Role, Runtime: &s.Runtime, Handler: &s.Handler, Environment: environment, MemorySize: &s.Memory, Layers: &layers,
 		Timeout: &timeout, Mode: &s.Mode, VpcConfig: &lambda.VpcConfig{SubnetIDs: s.Subnets, SecurityGroupIDs: s.SecurityGroups},
 	})
 	if err != nil {
 		return err
 	}
-	return d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: to.Name})
+	return d.lab.Lambda.WaitFunctionActive(ctx, lambda.FunctionRef{Name: name})
 }
 
 // settled waits for a change that is under way, however it ends.

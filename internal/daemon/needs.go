@@ -29,6 +29,9 @@ func needsOf(o object) (keys []string) {
 		add("subnet", s.Subnet)
 		add("security-group", s.SecurityGroups...)
 	case functionSpec:
+		for _, l := range s.Layers {
+			add("layer", l.Layer)
+		}
 		add("role", s.Role[strings.LastIndexByte(s.Role, '/')+1:])
 		add("subnet", s.Subnets...)
 		add("security-group", s.SecurityGroups...)

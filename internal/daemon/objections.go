@@ -16,6 +16,7 @@ import (
 	"enilab/internal/runtimes"
 	"enilab/internal/topology"
 	"enilab/netlab"
+	"enilab/sandbox"
 )
 
 // circumstances are what a plan has to reckon with besides the objects themselves.
@@ -89,6 +90,8 @@ func pathTo(x object) string {
 		return "vpcs." + s.VPC + ".resources." + strings.TrimPrefix(x.Name, s.VPC+"/")
 	case roleSpec:
 		return "roles." + x.Name
+	case layerSpec:
+		return "layers." + x.Name
 	}
 	return "functions." + x.Name
 }
@@ -406,6 +409,9 @@ func (o *objector) functions(roles *iam.Service) {
 		if err != nil {
 			object("", "%v", err)
 			continue
+		}
+		if size := f.code.unpacked + f.layersSize; size > sandbox.DefaultUnzipped {
+			object(".layers", "Function code combined with layers exceeds the maximum allowed size of %d bytes. The actual size is %d bytes.", sandbox.DefaultUnzipped, size)
 		}
 		if r, managed := runtimes.Lookup(f.Runtime); managed {
 			if _, err := o.machine.Find(context.Background(), r); err != nil {

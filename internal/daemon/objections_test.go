@@ -29,7 +29,7 @@ func declaredBy(t *testing.T, text string) (*topology.Topology, []object) {
 	t.Helper()
 	top, err := topology.Parse("x.lab.yml", []byte(text))
 	must(t, err)
-	list, err := objectsOf(top, nil, func(topology.Function) (code, error) { return code{sha: "sum"}, nil })
+	list, err := objectsOf(top, nil, func(topology.Code) (code, error) { return code{sha: "sum"}, nil })
 	must(t, err)
 	return top, list
 }

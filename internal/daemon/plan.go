@@ -19,7 +19,7 @@ type object struct {
 func (o object) key() string { return o.Kind + " " + o.Name }
 
 // kinds are in the order in which they need each other.
-var kinds = []string{"vpc", "subnet", "security-group", "role", "resource", "function"}
+var kinds = []string{"vpc", "subnet", "security-group", "role", "layer", "resource", "function"}
 
 // users are the kinds that use the others and that nothing uses.
 var users = []string{"resource", "function"}

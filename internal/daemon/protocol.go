@@ -72,7 +72,7 @@ type Applied struct {
 // Change is one step from what is to what should be.
 type Change struct {
 	Action Action `json:"action"`
-	Kind   string `json:"kind"` // "vpc", "subnet", "security-group", "role", "resource" or "function"
+	Kind   string `json:"kind"` // "vpc", "subnet", "security-group", "role", "layer", "resource" or "function"
 	Name   string `json:"name"`
 	Detail string `json:"detail,omitempty"`
 }

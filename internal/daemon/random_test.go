@@ -264,7 +264,7 @@ func (b *bed) customer(t *testing.T, r *rand.Rand) {
 		FunctionName: pick(r, "api-1", "fn-1"), StoreKey: "a.zip", Role: "arn:aws:iam::123456789012:role/role-1", Runtime: "provided.al2023", Handler: "bootstrap",
 		VpcConfig: lambda.VpcConfig{SubnetIDs: []string{subnet.Name}, SecurityGroupIDs: []string{group.Name}},
 	}
-	switch r.IntN(5) { // what is refused is no matter: it is as if nobody had asked
+	switch r.IntN(6) { // what is refused is no matter: it is as if nobody had asked
 	case 0:
 		_, _ = b.ec2.CreateNetworkInterface(t.Context(), ec2.CreateNetworkInterfaceInput{SubnetID: subnet.Name, Groups: []string{group.Name}})
 	case 1:
@@ -277,6 +277,8 @@ func (b *bed) customer(t *testing.T, r *rand.Rand) {
 			_ = b.lab.Lambda.PutFunctionConcurrency(function.FunctionName, r.IntN(100))
 		}
 	case 4:
+		_, _ = b.lab.Lambda.PublishLayerVersion(lambda.PublishLayerVersionInput{LayerName: pick(r, "layer-1", "api-1"), StoreKey: pick(r, "a.zip", "b.zip")})
+	case 5:
 		_, _ = b.lab.Lambda.PublishVersion(t.Context(), lambda.PublishVersionInput{FunctionName: "fn-1"})
 		_ = b.lab.Lambda.WaitFunctionActive(t.Context(), lambda.FunctionRef{Name: "fn-1", Qualifier: "1"})
 	}
@@ -304,6 +306,13 @@ func (b *bed) takeBack(t *testing.T) {
 		}
 	}
 	b.settle(t)
+	for _, name := range []string{"layer-1", "layer-2", "api-1"} {
+		for _, v := range b.lab.Lambda.ListLayerVersions(name) {
+			if v.Description != ofTopology {
+				must(t, b.lab.Lambda.DeleteLayerVersion(name, v.Version))
+			}
+		}
+	}
 	for _, o := range is {
 		if _, ours := declared[o.key()]; ours {
 			continue
@@ -407,6 +416,19 @@ func randomTopology(r *rand.Rand) string {
 	}
 	line("roles:\n  role-1: {policies: [AWSLambdaVPCAccessExecutionRole]}")
 	line("  role-2: {policies: [AWSLambdaBasicExecutionRole], inline: {more: {actions: [%s]}}}", pick(r, `"ec2:*"`, `"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"`, `"logs:CreateLogGroup"`))
+	var layers []string
+	line("layers:")
+	for _, name := range []string{"layer-1", "layer-2"} {
+		if r.IntN(3) > 0 {
+			content := pick(r, "a.zip", "b.zip", "./b.zip")
+			if rarely() {
+				content = "text.zip"
+			}
+			layers = append(layers, name)
+			line("  %s: %s", name, content)
+		}
+	}
+	r.Shuffle(len(layers), func(i, j int) { layers[i], layers[j] = layers[j], layers[i] })
 	line("functions:")
 	for _, name := range []string{"fn-1", "fn-2", "fn-3", "fn-4"} {
 		if r.IntN(4) == 0 {
@@ -430,6 +452,9 @@ func randomTopology(r *rand.Rand) string {
 		}
 		if rarely() {
 			more += ", environment: {AWS_REGION: x}"
+		}
+		if n := r.IntN(3); n <= len(layers) {
+			more += fmt.Sprintf(", layers: [%s]", strings.Join(layers[:n], ", "))
 		}
 		line("  %s: {code: %s, role: %s, mode: %s, memory: %d%s}", name, code, pick(r, "role-1", "role-1", "role-1", "role-2"), pick(r, "shared", "shared", "legacy", "legacy-inplace"), pick(r, 128, 256), more)
 	}

@@ -29,7 +29,7 @@ func TestPlanKnowsInterpreters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	should, err := objectsOf(top, nil, func(topology.Function) (code, error) { return code{sha: "sum"}, nil })
+	should, err := objectsOf(top, nil, func(topology.Code) (code, error) { return code{sha: "sum"}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -349,15 +349,21 @@ func (s *Service) checkUnpacked(code *archive, list []FunctionLayer) error {
 	if err != nil {
 		return refuse(ServiceException, "%w", err)
 	}
-	s.layers.mu.Lock()
-	defer s.layers.mu.Unlock()
-	for _, v := range s.layers.versionsLocked(list) {
-		size += v.Unpacked
-	}
+	size += s.UnpackedLayers(list)
 	if most := cmp.Or(s.Limits.Unzipped, sandbox.DefaultUnzipped); size > most {
 		return refuse(InvalidParameterValue, "Function code combined with layers exceeds the maximum allowed size of %d bytes. The actual size is %d bytes.", most, size)
 	}
 	return nil
+}
+
+// UnpackedLayers is how many bytes the files of a function's layers have.
+func (s *Service) UnpackedLayers(list []FunctionLayer) (bytes int64) {
+	s.layers.mu.Lock()
+	defer s.layers.mu.Unlock()
+	for _, v := range s.layers.versionsLocked(list) {
+		bytes += v.Unpacked
+	}
+	return bytes
 }
 
 // checkLayers is checkUnpacked for the code that a function has, or is about to.

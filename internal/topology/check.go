@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,7 @@ type checker struct {
 	failed map[string]bool // paths
 
 	subnets, groups map[string]string // id → VPC
-	roles           map[string]bool
+	roles, layers   map[string]bool
 }
 
 // near is what a name that leads nowhere was probably meant to be, or what there is instead, which is looked for in as many
@@ -93,6 +94,10 @@ func (c *checker) check() {
 				}
 			}
 		}
+	}
+	c.layers = map[string]bool{}
+	for _, l := range c.Layers {
+		c.layers[l.Name] = true
 	}
 	for _, f := range c.Functions {
 		c.function(f, pathOf("functions", f.Name))
@@ -198,6 +203,16 @@ func (c *checker) function(f Function, at string) {
 	}
 	if !f.BringsRuntime() && f.Handler == "bootstrap" && !c.hasFailed(at+".runtime") {
 		c.fail(at+".runtime", "with %s a function needs a handler: what of its code is to be called, such as index.handler", f.Runtime)
+	}
+	for i, name := range f.Layers {
+		at := fmt.Sprintf("%s.layers[%d]", at, i)
+		switch {
+		case c.hasFailed(at):
+		case !c.layers[name]:
+			c.fail(at, "no layer %s%s", clip(name), c.near(name, func() []string { return slices.Sorted(maps.Keys(c.layers)) }))
+		case slices.Contains(f.Layers[:i], name):
+			c.fail(at, "layer %s is there already: a function has a layer once", name)
+		}
 	}
 	if f.VPC == nil {
 		return

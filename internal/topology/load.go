@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -121,6 +122,11 @@ func (t *Topology) complete() {
 			}
 		}
 	}
+	for i := range t.Layers {
+		if c := &t.Layers[i].Code; c.Path != "" {
+			c.Path = t.resolve(c.Path)
+		}
+	}
 	needed := false
 	for i := range t.Functions {
 		f := &t.Functions[i]
@@ -146,40 +152,53 @@ func (t *Topology) resolve(path string) string {
 	return filepath.Join(t.dir, path)
 }
 
-// CheckFiles looks for the functions' code: that it is there, and of the right kind. Without a Store, what is in the
-// function store is not looked for. The error is an [Errors].
+// CheckFiles looks for the functions' code and the layers' files: that they are there, and of the right kind. Without a Store,
+// what is in the function store is not looked for. The error is an [Errors].
 func (t *Topology) CheckFiles() error {
 	c := newChecker(t, nil)
+	mayBring := map[string]bool{} // the layers that bring a bootstrap, as far as one can see from outside
+	for _, l := range t.Layers {
+		dir := c.place(l.Code, pathOf("layers", l.Name))
+		mayBring[l.Name] = dir == "" || bringsBootstrap(dir)
+	}
 	for _, f := range t.Functions {
-		if f.Code.Key != "" && t.Store == "" {
-			continue
-		}
-		path := placeOf(f.Code, t.Store)
-		info, err := os.Stat(path)
 		at := pathOf("functions", f.Name, "code")
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && f.Code.Key != "":
-			c.fail(at, "no %s in the function store %s; 'make build' puts the examples into bin/functions", f.Code.Key, t.Store)
-		case errors.Is(err, fs.ErrNotExist):
-			c.fail(at, "there is no %s", path)
-		case err != nil:
-			c.fail(at, "%v", err)
-		case info.IsDir() && f.Code.Key != "":
-			c.fail(at, "%s is a directory; the function store holds archives", path)
-		case info.IsDir() && f.BringsRuntime():
-			if info, err := os.Stat(filepath.Join(path, "bootstrap")); err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-				c.fail(at, "the directory %s has no executable bootstrap", path)
-			}
-		case !info.IsDir() && !info.Mode().IsRegular():
-			c.fail(at, "%s is neither a file nor a directory", path)
+		dir := c.place(f.Code, at)
+		if dir != "" && f.BringsRuntime() && !bringsBootstrap(dir) && !slices.ContainsFunc(f.Layers, func(l string) bool { return mayBring[l] }) {
+			c.fail(at, "the directory %s has no executable bootstrap", dir)
 		}
 	}
 	return c.errs.OrNil()
 }
 
-func placeOf(c Code, store string) string {
-	if c.Key != "" {
-		return filepath.Join(store, c.Key)
+// place checks that files are where they should be, and returns that if it is a directory.
+func (c *checker) place(code Code, at string) (dir string) {
+	path := code.Path
+	if code.Key != "" {
+		if c.Store == "" {
+			return ""
+		}
+		path = filepath.Join(c.Store, code.Key)
 	}
-	return c.Path
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && code.Key != "":
+		c.fail(at, "no %s in the function store %s; 'make build' puts the examples into bin/functions", code.Key, c.Store)
+	case errors.Is(err, fs.ErrNotExist):
+		c.fail(at, "there is no %s", path)
+	case err != nil:
+		c.fail(at, "%v", err)
+	case info.IsDir() && code.Key != "":
+		c.fail(at, "%s is a directory; the function store holds archives", path)
+	case info.IsDir():
+		return path
+	case !info.Mode().IsRegular():
+		c.fail(at, "%s is neither a file nor a directory", path)
+	}
+	return ""
+}
+
+func bringsBootstrap(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, "bootstrap"))
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }

@@ -101,9 +101,12 @@ roles:
     inline:
       short: {actions: ["ec2:*"]}
       long: {Statement: [{Effect: Deny, Action: "*", Resource: "*"}]}
+layers:
+  deps: ./deps
+  tools: tools.zip
 functions:
   f: {code: ./f, concurrency: 0, timeout: 30, vpc: {subnets: [subnet-a], securityGroups: [sg-a]}}
-  g: {code: g.zip, role: r, environment: {PORT: 80, ON: true}}
+  g: {code: g.zip, role: r, layers: [tools, deps], environment: {PORT: 80, ON: true}}
 `
 
 func TestWhole(t *testing.T) {
@@ -121,6 +124,9 @@ func TestWhole(t *testing.T) {
 	}
 	if g.Code != (Code{Key: "g.zip"}) || g.Concurrency != nil || g.Environment["PORT"] != "80" || g.Environment["ON"] != "true" || g.VPC != nil {
 		t.Errorf("g: %+v", g)
+	}
+	if want := []Layer{{"deps", Code{Path: "/labs/here/deps"}}, {"tools", Code{Key: "tools.zip"}}}; !reflect.DeepEqual(top.Layers, want) || strings.Join(g.Layers, " ") != "tools deps" {
+		t.Errorf("layers %+v, of g %v", top.Layers, g.Layers)
 	}
 	if len(top.Roles) != 2 || top.Roles[1].Name != DefaultRole {
 		t.Fatalf("roles %+v", top.Roles)
@@ -218,15 +224,23 @@ functions:
   e: {code: ./a.zip}
   f: {code: ./gone.zip}
   g: {code: ./empty, runtime: python3.13, handler: app.handler}
+  h: {code: ./empty, layers: [empty, brings]}
+  i: {code: ./empty, layers: [archive]}
+  j: {code: ./empty, layers: [empty]}
+layers:
+  empty: ./empty
+  brings: ./good
+  archive: ./a.zip
+  g: ./gone
 `))
 	must(t, err)
 	errs := Errors(nil)
-	if err := top.CheckFiles(); !errors.As(err, &errs) || len(errs) != 3 {
+	if err := top.CheckFiles(); !errors.As(err, &errs) || len(errs) != 5 {
 		t.Fatalf("%v", err)
 	}
-	for i, line := range []int{4, 6, 8} {
-		if errs[i].Line != line || errs[i].Column != 13 {
-			t.Errorf("%v: want line %d", errs[i], line)
+	for i, want := range [][2]int{{4, 13}, {6, 13}, {8, 13}, {12, 13}, {17, 3}} {
+		if errs[i].Line != want[0] || errs[i].Column != want[1] {
+			t.Errorf("%v: want %v", errs[i], want)
 		}
 	}
 }

@@ -77,6 +77,8 @@ func (p *Ports) fromText(s string) error {
 
 func (s *Subnet) fromText(text string) error { return prefixFromText(text, &s.CIDR) }
 
+func (l *Layer) fromText(text string) error { return l.Code.fromText(text) }
+
 func (c *Code) fromText(s string) error {
 	*c = Code{Key: s}
 	switch {

@@ -189,7 +189,7 @@ func expectation(t reflect.Type, tag reflect.StructTag) string {
 		return "an IPv4 network such as 10.0.1.0/24, or a mapping"
 	case t == reflect.TypeFor[Rule]():
 		return `a line such as "tcp 6379 from sg-app", or a mapping`
-	case t == reflect.TypeFor[Code]():
+	case t == reflect.TypeFor[Code](), t == reflect.TypeFor[Layer]():
 		return "a key or a path"
 	case isKeyed(t):
 		return "a mapping"

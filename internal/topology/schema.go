@@ -115,7 +115,7 @@ func (s *schemas) value(t reflect.Type, tag reflect.StructTag) object {
 		return text(addrPattern)
 	case t == portsType:
 		return object{{"anyOf", []object{{{"type", "integer"}, {"minimum", 1}, {"maximum", 65535}}, text(`^[0-9]{1,5}(-[0-9]{1,5})?$`)}}}
-	case t == reflect.TypeFor[Code]():
+	case t == reflect.TypeFor[Code](), t == reflect.TypeFor[Layer]():
 		return text(`^([^/._-][^/]*|.*/.*)$`)
 	case t == reflect.TypeFor[Rule]():
 		return object{{"anyOf", []object{text(rulePattern), s.ref(t)}}}

@@ -20,6 +20,7 @@ type Topology struct {
 	Internet  bool       `yaml:"internet" default:"true" doc:"Whether there is an internet for functions without a VPC."`
 	VPCs      []VPC      `yaml:"vpcs" doc:"Customers' networks by id. Several may have the same CIDR."`
 	Roles     []Role     `yaml:"roles" doc:"Execution roles by name."`
+	Layers    []Layer    `yaml:"layers" doc:"Layers by name: files that functions have in /opt. Each is a key in the function store or a path, as a function's code is."`
 	Functions []Function `yaml:"functions" doc:"Functions by name."`
 
 	file  string              // as messages call it
@@ -95,6 +96,7 @@ type Function struct {
 	Code        Code              `yaml:"code,required" doc:"A key in the function store, such as go.zip; or, with a slash in it, the path of a zip or of a directory with the code, relative to this file, such as ./hello."`
 	Handler     string            `yaml:"handler" default:"bootstrap" pattern:"^[^\\s]{1,128}$" say:"a handler has 1 to 128 characters and no space" doc:"Handed to the runtime, such as function.handler."`
 	Runtime     string            `yaml:"runtime" default:"provided.al2023" enum:"provided.al2023,provided.al2,nodejs24.x,nodejs22.x,nodejs20.x,nodejs18.x,python3.14,python3.13,python3.12,python3.11,python3.10,python3.9,java25,java21,java17,java11" doc:"provided: the code brings its own, as bootstrap. Any other runs the handler, by an interpreter of this machine."`
+	Layers      []string          `yaml:"layers" maxItems:"5" doc:"Layers by name. A later one's files lie over an earlier one's."`
 	Role        string            `yaml:"role" doc:"The execution role. Left out: one that may manage network interfaces."`
 	Memory      int               `yaml:"memory" default:"128" min:"128" max:"10240" doc:"MB."`
 	Timeout     time.Duration     `yaml:"timeout" default:"3s" min:"1s" max:"15m" doc:"How long an invocation may take."`
@@ -113,7 +115,13 @@ type VpcConfig struct {
 	SecurityGroups []string `yaml:"securityGroups,required" minItems:"1" maxItems:"5" doc:"Security groups of that VPC."`
 }
 
-// Code says where a function's code is; one of the two is set.
+// Layer is a layer of functions. Where its files are stands for it.
+type Layer struct {
+	Name string `yaml:",key" pattern:"^[a-zA-Z0-9_-]{1,140}$" say:"a layer's name has 1 to 140 of letters, digits, '-' and '_'"`
+	Code Code
+}
+
+// Code says where a function's code is, or a layer's files; one of the two is set.
 type Code struct {
 	Key  string // in the function store
 	Path string // of a zip, or of a directory with the code; absolute, or from the working directory
