@@ -33,6 +33,8 @@ type Limits struct {
 	Pids   int     // processes and threads
 	VCPUs  float64 // CPU time per time
 	Weight int     // share of a contended CPU, 1 to 10,000; zero means the kernel's default of 100
+
+	Sockets int64 // bytes that TCP and UDP sockets hold; version 1 alone, because version 2 counts them as memory
 }
 
 // charged is what the kernel is to let a group have: it counts memory and files in /tmp alike.
@@ -152,7 +154,7 @@ func (g *Cgroup) limit(l Limits) error {
 	if g == nil {
 		return nil
 	}
-	l = Limits{cmp.Or(l.Memory, g.limits.Memory), cmp.Or(l.Tmp, g.limits.Tmp), cmp.Or(l.Pids, g.limits.Pids), cmp.Or(l.VCPUs, g.limits.VCPUs), cmp.Or(l.Weight, g.limits.Weight)}
+	l = Limits{cmp.Or(l.Memory, g.limits.Memory), cmp.Or(l.Tmp, g.limits.Tmp), cmp.Or(l.Pids, g.limits.Pids), cmp.Or(l.VCPUs, g.limits.VCPUs), cmp.Or(l.Weight, g.limits.Weight), cmp.Or(l.Sockets, g.limits.Sockets)}
 	for _, d := range g.dirs {
 		old := d.settings(g.limits)
 		changes := slices.DeleteFunc(d.settings(l), func(s setting) bool { return slices.Contains(old, s) })

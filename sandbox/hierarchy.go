@@ -142,20 +142,27 @@ func (h hierarchy) addLab(lab string) error {
 }
 
 // boundMemory leaves an eighth of the machine's memory to all but a lab's functions, whatever these have in memory and in
-// /tmp together.
+// /tmp together, and bounds what their sockets hold.
 func (h hierarchy) boundMemory(dir string) error {
 	if !slices.Contains(h.controllers, "memory") {
 		return nil
 	}
-	var machine unix.Sysinfo_t
-	if err := unix.Sysinfo(&machine); err != nil {
-		return os.NewSyscallError("sysinfo", err)
+	memory, err := machineMemory()
+	if err != nil {
+		return err
+	}
+	sockets, _, err := SocketShare()
+	if err != nil {
+		return err
+	}
+	if err := set(dir, h.settings(Limits{Sockets: sockets})); err != nil {
+		return err
 	}
 	file := "memory.limit_in_bytes"
 	if h.unified {
 		file = "memory.max"
 	}
-	return write(filepath.Join(dir, file), strconv.FormatUint(machine.Totalram*uint64(machine.Unit)/8*7, 10))
+	return write(filepath.Join(dir, file), strconv.FormatInt(memory/8*7, 10))
 }
 
 func (h hierarchy) removeLab(lab string) error {
@@ -249,6 +256,9 @@ func (h hierarchy) settings(l Limits) (s []setting) {
 	quota := max(time.Duration(l.VCPUs*float64(cpuPeriod)), time.Millisecond).Microseconds() // the kernel takes no less
 	period := cpuPeriod.Microseconds()
 	for _, c := range h.controllers {
+		if c == "memory" && l.Sockets > 0 && !h.unified {
+			s = append(s, setting{socketLimit, decimal(l.Sockets), true})
+		}
 		switch {
 		case c == "memory" && l.Memory > 0 && h.unified:
 			s = append(s, setting{"memory.max", decimal(l.charged()), false}, setting{"memory.swap.max", "0", true},

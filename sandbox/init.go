@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"unsafe"
 
+	"enilab/internal/netns"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -87,9 +89,11 @@ func reply(c child) error {
 
 // forker is what a zygote works with.
 type forker struct {
-	home    int // its own network namespace
-	machine machine
-	pidfd   int32 // of the process that was made last; here, because the kernel writes it and a stack may move
+	home     int // its own network namespace
+	machine  machine
+	buffers  []netns.Sysctl // of each environment's network namespace
+	settings netns.Settings // through which it gets them
+	pidfd    int32          // of the process that was made last; here, because the kernel writes it and a stack may move
 
 	stages []*stage // of processes that had not become functions when it looked
 	looks  int      // which of them it looks at next
@@ -125,6 +129,9 @@ func newForker() (*forker, error) {
 		return nil, err
 	}
 	if z.home, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return nil, err
+	}
+	if z.buffers, err = bufferLimits(); err != nil {
 		return nil, err
 	}
 	if err := buildRoot(); err != nil {
@@ -177,9 +184,17 @@ func (z *forker) fork(message []byte, files []int) (made child, err error) {
 	if err := unix.Setns(network, unix.CLONE_NEWNET); err != nil {
 		return made, os.NewSyscallError("setns", err)
 	}
-	id, errno := stage.fork(&args)
+	var id uintptr
+	var errno syscall.Errno
+	err = z.settings.SetHere(z.buffers...)
+	if err == nil {
+		id, errno = stage.fork(&args)
+	}
 	if err := unix.Setns(z.home, unix.CLONE_NEWNET); err != nil {
 		return made, fmt.Errorf("%w: %w", errLost, err)
+	}
+	if err != nil {
+		return made, err
 	}
 	if errno != 0 {
 		return made, os.NewSyscallError("clone3", errno)

@@ -28,6 +28,7 @@ type Process struct {
 	end        context.CancelFunc
 	watch      sync.WaitGroup // of its memory
 	overMemory atomic.Bool    // it was killed for that
+	overSocket atomic.Bool    // likewise, for what its sockets hold
 	tmpUsed    atomic.Int64   // bytes in /tmp, as found last
 
 	closeOnce sync.Once
@@ -39,7 +40,8 @@ type ExitState struct {
 	Code   int            // exit code; -1 if a signal ended it
 	Signal syscall.Signal // 0 if none did
 	Killed bool           // by Kill or Close
-	OOM    bool           // something in it was killed for want of memory; known with a Cgroup only
+	OOM    bool           // it, or something in it, was killed for want of memory
+	Socket bool           // ended by EndForSockets; OOM is then set, too
 	Usage  Usage          // known with a Cgroup only
 }
 
@@ -80,7 +82,8 @@ func (p *Process) wait() {
 	err := p.reap(&status)
 	p.end()
 	p.watch.Wait()
-	p.exit = ExitState{Code: status.ExitStatus(), Killed: p.killed.Load() && !p.overMemory.Load()}
+	p.exit = ExitState{Code: status.ExitStatus(), OOM: p.overMemory.Load(), Socket: p.overSocket.Load()}
+	p.exit.Killed = p.killed.Load() && !p.exit.OOM
 	switch {
 	case err != nil:
 		p.exit.Code = -1
@@ -88,7 +91,7 @@ func (p *Process) wait() {
 		p.exit.Signal = status.Signal()
 	}
 	if usage, err := p.cgroup.Usage(); err == nil {
-		p.exit.Usage, p.exit.OOM = usage, usage.OOMKills > 0 || p.overMemory.Load()
+		p.exit.Usage, p.exit.OOM = usage, p.exit.OOM || usage.OOMKills > 0
 	}
 }
 

@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"netlab":             {"internal/ruleset", "internal/netns", "internal/program", "internal/undo"},
 	"nat":                {"netlab", "internal/ruleset", "internal/netns", "internal/undo"},
 	"internal/runtimes":  {},
-	"sandbox":            {"internal/runtimes", "netlab", "internal/netns", "internal/program", "internal/undo"},
+	"sandbox":            {"internal/runtimes", "internal/sockdiag", "netlab", "internal/netns", "internal/program", "internal/undo"},
 	"internal/events":    {},
 	"internal/labs":      {},
 	"internal/state":     {},

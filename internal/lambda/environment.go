@@ -246,6 +246,7 @@ func (s *Service) spawn(ctx context.Context, e *environment, dir, layers string)
 	e.process, err = e.slot.Launcher.Start(ctx, start)
 	if err == nil {
 		e.undo.Push(e.process.Close)
+		e.undo.Push(s.sockets.watch(e))
 		e.freezer = &freezer{process: e.process, failed: func(err error) { s.Log.Warn("an idle environment is not frozen", "environment", e.id, "error", err) }}
 		e.slot.API.OnWait(e.freezer.waiting)
 		e.undo.Push(e.freezer.close)
@@ -323,6 +324,8 @@ func (s *Service) awaitReady(ctx context.Context, e *environment, x *execution, 
 func (e *environment) exitFailure(requestID string) *initFailure {
 	x := e.process.Exit()
 	switch {
+	case x.Socket:
+		return &initFailure{"Runtime.OutOfMemory", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed; %s", requestID, tooManySockets)}
 	case x.OOM:
 		return &initFailure{"Runtime.OutOfMemory", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed; it used more than %d MB", requestID, e.generation.config.MemorySize)}
 	case x.Signal != 0:

@@ -49,3 +49,9 @@ func (s *Service) Idle(function string) (list []Inside) {
 	}
 	return list
 }
+
+// BoundSockets has the environments end whose sockets hold most until the rest hold no more than share bytes, and names them.
+func (s *Service) BoundSockets(share int64) (ended []string, err error) {
+	err = s.sockets.look(share, func(e *environment, _ int64) { ended = append(ended, e.id) })
+	return ended, err
+}

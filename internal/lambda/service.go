@@ -82,7 +82,7 @@ type Service struct {
 	shut  context.CancelCauseFunc
 	calls *tally         // invocations, and calls that change functions
 	work  *tally         // what goes on behind the calls: states that settle, environments that end
-	watch sync.WaitGroup // of idle functions
+	watch sync.WaitGroup // of idle functions, and of sockets
 	warns sync.Mutex     // guards left
 	left  error          // what tearing down environments met
 
@@ -92,8 +92,9 @@ type Service struct {
 	layers       layers
 	layerRecords *state.Table[layerRecord]
 
-	queued atomic.Int64 // bytes of asynchronous events that wait
-	load   concurrency
+	queued  atomic.Int64 // bytes of asynchronous events that wait
+	load    concurrency
+	sockets socketWatch
 
 	mu        sync.Mutex // guards all below
 	functions map[string]*function
@@ -125,7 +126,13 @@ func New(c Config) *Service {
 	s.undo.Push(s.shared.close)
 	s.legacy = newLegacyENIs(s)
 	s.undo.Push(s.legacy.close)
-	s.parking = &sandbox.Parking{FirstUID: c.FirstUID, Cgroups: c.Cgroups, Limits: limits(defaultMemory, defaultStorage), Endpoint: c.Identify != nil}
+	bounds := limits(defaultMemory, defaultStorage)
+	share, alone, err := sandbox.SocketShare()
+	if err != nil {
+		s.Log.Warn("what sockets hold is not bounded", "error", err)
+	}
+	s.sockets.share, bounds.Sockets = share/4*3, alone // where the kernel has a limit, before all connections of the lab meet that
+	s.parking = &sandbox.Parking{FirstUID: c.FirstUID, Cgroups: c.Cgroups, Limits: bounds, Endpoint: c.Identify != nil}
 	s.undo.Push(s.parking.Close)
 	s.tunnels = sandbox.NewPool(s.parking.Slots(sandbox.InTurn(c.Workers)))
 	s.undo.Push(s.tunnels.Close)
@@ -133,6 +140,7 @@ func New(c Config) *Service {
 	s.undo.Push(s.bare.Close)
 	s.starts = make(queue, runtime.GOMAXPROCS(0))
 	s.watch.Go(s.watchIdle)
+	s.watch.Go(s.watchSockets)
 	return s
 }
 

@@ -87,9 +87,12 @@ type Sysctl struct{ Key, Value string }
 func (n *NS) Set(settings ...Sysctl) error { return n.Do(func() error { return SetHere(settings...) }) }
 
 // SetHere writes settings in the namespace of the calling thread: for use inside Do and NewWith.
-func SetHere(settings ...Sysctl) error {
+func SetHere(settings ...Sysctl) error { return setIn(unix.AT_FDCWD, "/proc/sys/", settings) }
+
+// setIn writes settings to the files below a directory that is given by a descriptor and a path.
+func setIn(dir int, path string, settings []Sysctl) error {
 	for _, s := range settings {
-		fd, err := unix.Open("/proc/sys/"+s.Key, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(dir, path+s.Key, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("sysctl %s: %w", s.Key, err)
 		}
