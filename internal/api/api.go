@@ -25,7 +25,7 @@ type Config struct {
 
 // New makes a server that knows all operations of the lab.
 func New(c Config) *wire.Server {
-	s := wire.New(wire.Config{Region: c.Region, Account: c.Account, Hosts: c.Hosts, Log: c.Log, Memory: c.Memory})
+	s := wire.New(wire.Config{Region: c.Region, Account: c.Account, Hosts: c.Hosts, Log: c.Log, Memory: c.Memory, Authorize: c.authorize})
 	register(s, c)
 	return s
 }

@@ -37,8 +37,8 @@ func newRegion(t testing.TB) *region {
 			t.Error(err)
 		}
 	})
-	c := Config{EC2: ec2.New(ec2.Config{Network: lab}), IAM: iam.New(iam.Config{})}
-	server := wire.New(wire.Config{Region: "us-east-1"})
+	c := Config{EC2: ec2.New(ec2.Config{Network: lab}), IAM: iam.New(iam.Config{}), Account: "123456789012", Region: "us-east-1"}
+	server := wire.New(wire.Config{Region: "us-east-1", Authorize: c.authorize})
 	registerEC2(server, c)
 	registerIAM(server, c)
 	registerSTS(server, c)

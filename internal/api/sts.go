@@ -23,20 +23,36 @@ func (h stsHandlers) getCallerIdentity(ctx context.Context, _ *stsapi.GetCallerI
 	return &stsapi.GetCallerIdentityResponse{Account: new(wire.RequestOf(ctx).Account), Arn: &c.ARN, UserId: &c.UserID}, err
 }
 
-// assumeRole takes what narrows a session, and changes nothing by it: docs/differences.md.
 func (h stsHandlers) assumeRole(ctx context.Context, in *stsapi.AssumeRoleRequest) (*stsapi.AssumeRoleResponse, error) {
 	c, err := callerOf(ctx, h.Service)
 	if err != nil {
 		return nil, err
 	}
-	made, err := h.AssumeRole(iam.AssumeRoleInput{
-		RoleARN: *in.RoleArn, SessionName: *in.RoleSessionName, Seconds: int(given(in.DurationSeconds)), ExternalID: given(in.ExternalId), Caller: c.ARN,
-	})
-	return &stsapi.AssumeRoleResponse{
+	asked := assumption(in, c.ARN)
+	made, err := h.AssumeRole(asked)
+	if err != nil {
+		return nil, err
+	}
+	out := &stsapi.AssumeRoleResponse{
 		AssumedRoleUser: &stsapi.AssumedRoleUser{Arn: new(made.Session.ARN(wire.RequestOf(ctx).Account)), AssumedRoleId: new(made.Session.UserID())},
 		Credentials: &stsapi.Credentials{
 			AccessKeyId: new(made.AccessKeyID), SecretAccessKey: new(made.SecretAccessKey), SessionToken: new(made.SessionToken), Expiration: made.Session.Expiration,
 		},
 		SourceIdentity: in.SourceIdentity,
-	}, err
+	}
+	if asked.Policy != "" || len(asked.PolicyARNs) > 0 {
+		out.PackedPolicySize = new(int32(asked.PackedPolicySize()))
+	}
+	return out, nil
+}
+
+// assumption is what a caller asks for.
+func assumption(in *stsapi.AssumeRoleRequest, caller string) iam.AssumeRoleInput {
+	asked := iam.AssumeRoleInput{
+		RoleARN: *in.RoleArn, SessionName: *in.RoleSessionName, Seconds: int(given(in.DurationSeconds)), ExternalID: given(in.ExternalId), Caller: caller, Policy: given(in.Policy),
+	}
+	for _, p := range in.PolicyArns {
+		asked.PolicyARNs = append(asked.PolicyARNs, given(p.Arn))
+	}
+	return asked
 }

@@ -14,12 +14,16 @@ type AssumeRoleInput struct {
 	Seconds     int    // 900 to the role's MaxSessionDuration; zero means an hour
 	ExternalID  string // what a trust policy may ask for
 	Caller      string // ARN of who asks
+
+	// The session may do only what these allow as well, if there are any.
+	Policy     string   // a document
+	PolicyARNs []string // managed policies
 }
 
 const minAssumed, assumedByDefault = 900, 3600 // seconds
 
-// AssumeRole makes credentials of a session, if the role's trust policy lets the caller have one. What the caller's own
-// policies say does not matter: the lab's users may do all that a trust policy leaves to their account.
+// AssumeRole makes credentials of a session, if the role's trust policy lets the caller have one. What a session's own policies
+// say of that, [Service.Authorize] tells; the lab's users may do all that a trust policy leaves to their account.
 func (s *Service) AssumeRole(in AssumeRoleInput) (Credentials, error) {
 	if in.Seconds == 0 {
 		in.Seconds = assumedByDefault
@@ -39,7 +43,54 @@ func (s *Service) AssumeRole(in AssumeRoleInput) (Credentials, error) {
 	if in.Seconds > r.Role.MaxSessionDuration {
 		return Credentials{}, refuse(ValidationError, "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
-	return s.IssueCredentials(in.RoleARN, in.SessionName, time.Duration(in.Seconds)*time.Second)
+	if err := s.checkNarrowing(in); err != nil {
+		return Credentials{}, err
+	}
+	return s.issue(in.RoleARN, Session{
+		Name: in.SessionName, Expiration: now().Add(time.Duration(in.Seconds) * time.Second), Policy: in.Policy, PolicyARNs: strings.Join(in.PolicyARNs, " "),
+	})
+}
+
+// The quotas of a session's policies. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+const (
+	maxSessionPolicy   = 2048 // characters of the document and the ARNs
+	maxSessionPolicies = 10   // ARNs
+)
+
+// PackedPolicySize is how many percent a session's policies take of what they may.
+func (in AssumeRoleInput) PackedPolicySize() int {
+	return (len(in.Policy) + len(strings.Join(in.PolicyARNs, ""))) * 100 / maxSessionPolicy
+}
+
+// checkNarrowing refuses policies of a session that are none.
+func (s *Service) checkNarrowing(in AssumeRoleInput) error {
+	if in.Policy != "" {
+		if _, err := parsePermissions(in.Policy); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, arn := range in.PolicyARNs {
+		if _, ok := s.documentLocked(arn); !ok {
+			return refuse(ValidationError, "The policy %s does not exist or is not attachable.", arn)
+		}
+	}
+	switch {
+	case len(in.PolicyARNs) > maxSessionPolicies:
+		return refuse(ValidationError, "1 validation error detected: Value '[%s]' at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", strings.Join(in.PolicyARNs, ", "), maxSessionPolicies)
+	case in.PackedPolicySize() > 100:
+		return refuse(PackedPolicyTooLarge, "Packed policy consumes %d%% of allotted space, please use smaller policy.", in.PackedPolicySize())
+	}
+	return nil
+}
+
+// Invites tells whether a role's trust policy lets the caller in by name, or everybody, and not as one of the account's: then it
+// needs no policy of its own for it.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html ("in the same account, you can do either …")
+func (s *Service) Invites(in AssumeRoleInput) bool {
+	r, err := s.byARN(in.RoleARN)
+	return err == nil && in.request("").allowed(r.trust)
 }
 
 func isSessionName(s string) bool {

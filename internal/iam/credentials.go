@@ -26,6 +26,10 @@ type Session struct {
 	RoleID     string    // tells a role from a later one of the same name
 	Name       string    // such as the function's
 	Expiration time.Time // in seconds
+
+	// What narrows the session besides: a policy's text, and managed policies' ARNs with spaces between. Both empty: nothing does.
+	Policy     string `json:",omitempty"`
+	PolicyARNs string `json:",omitempty"`
 }
 
 // UserID is the session's unique id, as GetCallerIdentity shows it.
@@ -90,11 +94,22 @@ func (i *issuer) mac(purpose string, text []byte) []byte {
 // IssueCredentials makes credentials of a session of a role, given by ARN or name. It does not ask the role's trust policy:
 // [Service.AssumeRole] and [Service.RoleExists] do.
 func (s *Service) IssueCredentials(role, session string, lifetime time.Duration) (Credentials, error) {
+	return s.issue(role, Session{Name: session, Expiration: now().Add(lifetime)})
+}
+
+func (s *Service) issue(role string, x Session) (Credentials, error) {
 	r, err := s.byARN(role)
 	if err != nil {
 		return Credentials{}, err
 	}
-	return s.issuer.issue(Session{Role: r.Role.RoleName, RoleID: r.Role.RoleID, Name: session, Expiration: now().Add(lifetime)}), nil
+	x.Role, x.RoleID = r.Role.RoleName, r.Role.RoleID
+	return s.issuer.issue(x), nil
+}
+
+// Issued tells whether credentials are this lab's, whatever has become of them since.
+func (s *Service) Issued(accessKeyID, token string) bool {
+	_, ok := s.issuer.open(accessKeyID, token)
+	return ok
 }
 
 // SessionOf tells whose session credentials are: an access key and the token of its requests. Those of a role that is gone

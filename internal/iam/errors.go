@@ -19,6 +19,7 @@ const (
 	InvalidInput            Code = "InvalidInput"
 	ExpiredToken            Code = "ExpiredToken"
 	InvalidClientTokenID    Code = "InvalidClientTokenId"
+	PackedPolicyTooLarge    Code = "PackedPolicyTooLarge"
 )
 
 // statuses are the HTTP statuses of the codes; 400 for the rest.

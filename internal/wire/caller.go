@@ -19,10 +19,6 @@ type Caller struct {
 	// Secret knows the secrets of the access keys that are good on this connection; those of temporary ones are only with
 	// their session token. Nil means that there are none.
 	Secret func(accessKey, token string) (secret string, ok bool)
-
-	// Authorize says why the caller may not do what a request asks for, whose input is a pointer to the operation's. Nil means
-	// that everything is allowed.
-	Authorize func(r *Request, in any) error
 }
 
 // Access is what a caller has to show.

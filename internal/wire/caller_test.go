@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"enilab/internal/wire"
 	"enilab/internal/wire/ec2api"
+	"enilab/internal/wire/iamapi"
 	"enilab/internal/wire/lambdaapi"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -143,4 +145,41 @@ func TestCallerIsFoundOnce(t *testing.T) {
 	}
 	same(t, "asked", asked.Load(), int32(1)) // and not for the connection that says nothing
 	same(t, "access", seen.req.Caller.Access, wire.Free)
+}
+
+// TestAuthorize: what may not be done is refused in each protocol's words, after the signature is known to be good.
+func TestAuthorize(t *testing.T) {
+	var verdict error
+	url := serve(t, wire.Config{Authorize: func(r *wire.Request, in any) error {
+		if _, ok := in.(*ec2api.DescribeVpcsRequest); !ok && r.Service == "ec2" {
+			t.Errorf("asked about %T", in)
+		}
+		return verdict
+	}}, func(s *wire.Server) {
+		respond(s, ec2api.DescribeVpcs, nil, nil)
+		respond(s, iamapi.ListRoles, &iamapi.ListRolesResponse{}, nil)
+		wire.Handle(s, lambdaapi.Invoke, echo)
+	})
+	for _, c := range []struct {
+		err              error
+		lambda, iam, ec2 string
+	}{
+		{nil, "", "", ""},
+		{errors.New("User: x is not authorized"), "AccessDeniedException", "AccessDenied", "UnauthorizedOperation"},
+		{fmt.Errorf("session: %w", wire.ErrUnknownToken), "UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"},
+		{fmt.Errorf("session: %w", wire.ErrExpiredToken), "ExpiredTokenException", "ExpiredToken", "RequestExpired"},
+	} {
+		verdict = c.err
+		for code, r := range map[string]*http.Request{
+			"lambda " + c.lambda: request(t, "POST", url+invokePath, "{}"),
+			"iam " + c.iam:       request(t, "POST", url, "Action=ListRoles&Version=2010-05-08"),
+			"ec2 " + c.ec2:       request(t, "POST", url, "Action=DescribeVpcs&Version=2016-11-15"),
+		} {
+			a := send(t, r)
+			_, want, _ := strings.Cut(code, " ")
+			if (a.Status == 200) != (want == "") || want != "" && a.Header.Get("X-Amzn-ErrorType") != want && !strings.Contains(a.Body, "<Code>"+want+"</Code>") {
+				t.Errorf("%v: %+v, want %s", c.err, a, code)
+			}
+		}
+	}
 }

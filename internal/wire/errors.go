@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // APIError is an error that a client gets to see: code and message as they are, with the HTTP status. A method
 // ErrorReason() string besides gives the Reason that some of Lambda's errors have.
@@ -41,6 +44,12 @@ func (e *Error) Status() int {
 	return e.HTTPStatus
 }
 
+// What Authorize says of temporary credentials.
+var (
+	ErrUnknownToken = errors.New("the security token is invalid")
+	ErrExpiredToken = errors.New("the security token is expired")
+)
+
 // fault is what the server itself refuses, whatever the operation.
 type fault int
 
@@ -58,6 +67,7 @@ const (
 	unknownKey
 	badSignature
 	expired
+	expiredToken
 	badOrigin
 	accessDenied
 )
@@ -80,6 +90,7 @@ var faults = map[Protocol]map[fault]Error{
 		unknownKey:       {Code: "UnrecognizedClientException", HTTPStatus: 403},
 		badSignature:     {Code: "InvalidSignatureException", HTTPStatus: 403},
 		expired:          {Code: "InvalidSignatureException", HTTPStatus: 403},
+		expiredToken:     {Code: "ExpiredTokenException", HTTPStatus: 403},
 		badOrigin:        {Code: "AccessDeniedException", HTTPStatus: 403},
 		accessDenied:     {Code: "AccessDeniedException", HTTPStatus: 403},
 	},
@@ -96,6 +107,7 @@ var faults = map[Protocol]map[fault]Error{
 		unknownKey:       {Code: "InvalidClientTokenId", HTTPStatus: 403},
 		badSignature:     {Code: "SignatureDoesNotMatch", HTTPStatus: 403},
 		expired:          {Code: "SignatureDoesNotMatch", HTTPStatus: 403},
+		expiredToken:     {Code: "ExpiredToken", HTTPStatus: 403},
 		badOrigin:        {Code: "AccessDenied", HTTPStatus: 403},
 		accessDenied:     {Code: "AccessDenied", HTTPStatus: 403},
 	},
@@ -112,6 +124,7 @@ var faults = map[Protocol]map[fault]Error{
 		unknownKey:       {Code: "AuthFailure", HTTPStatus: 401},
 		badSignature:     {Code: "SignatureDoesNotMatch", HTTPStatus: 403},
 		expired:          {Code: "RequestExpired"},
+		expiredToken:     {Code: "RequestExpired"},
 		badOrigin:        {Code: "UnauthorizedOperation", HTTPStatus: 403},
 		accessDenied:     {Code: "UnauthorizedOperation", HTTPStatus: 403},
 	},

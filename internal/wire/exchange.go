@@ -3,6 +3,7 @@ package wire
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -207,11 +208,9 @@ func (x *exchange) carryOut(r *route, decode func(in any, v reflect.Value) error
 		x.refuse(err)
 		return
 	}
-	if authorize := x.caller.Authorize; authorize != nil {
-		if err := authorize(&x.request, in); err != nil {
-			x.refuse(x.protocol().refuse(accessDenied, "%v", err))
-			return
-		}
+	if err := x.authorize(in); err != nil {
+		x.refuse(err)
+		return
 	}
 	ctx := context.WithValue(x.r.Context(), requestKey{}, &x.request)
 	out, err := r.call(ctx, in)
@@ -227,6 +226,25 @@ func (x *exchange) carryOut(r *route, decode func(in any, v reflect.Value) error
 	if err != nil {
 		x.refuse(err)
 	}
+}
+
+// authorize refuses what the caller may not do, in the protocol's words.
+func (x *exchange) authorize(in any) error {
+	if x.config.Authorize == nil {
+		return nil
+	}
+	p, err := x.protocol(), x.config.Authorize(&x.request, in)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrUnknownToken):
+		return x.unknownKey(p)
+	case errors.Is(err, ErrExpiredToken) && p == EC2Query:
+		return p.refuse(expiredToken, "Request has expired.")
+	case errors.Is(err, ErrExpiredToken):
+		return p.refuse(expiredToken, "The security token included in the request is expired")
+	}
+	return p.refuse(accessDenied, "%v", err)
 }
 
 // check refuses a request that is not as the model says. EC2 has words of its own for what is missing, and its operations

@@ -17,6 +17,10 @@ type Config struct {
 	Account string   // of all requests; empty means "123456789012"
 	Hosts   []string // names by which clients may call the server, besides localhost and addresses
 
+	// Authorize says why a caller may not do what its request asks for, whose input is a pointer to the operation's. Credentials
+	// that are good no more are [ErrUnknownToken] or [ErrExpiredToken]; all else is told as it is. Nil means that everything is allowed.
+	Authorize func(r *Request, in any) error
+
 	Log *slog.Logger     // nil means none
 	Now func() time.Time // nil means time.Now
 
