@@ -10,7 +10,7 @@
 #   --work   where the root file system, the disk and the log go; a root file system that is there is used again
 #            (default: bin/vm)
 #
-# Needs root (mmdebstrap, mke2fs) and Debian's packages mmdebstrap, qemu-system-x86 or qemu-system-arm, and e2fsprogs. With
+# Needs root (mmdebstrap, mke2fs) and Debian's packages mmdebstrap, qemu-system-x86 or qemu-system-arm, e2fsprogs, cpio and kmod. With
 # /dev/kvm a run takes minutes, without it an hour or more: the processor is emulated. The machine has no network.
 # Exit codes: 0 all steps passed, 1 a step failed, 2 usage, 3 something is missing.
 set -euo pipefail
@@ -46,11 +46,11 @@ usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2 && exit 2; }
 
 check() {
   local missing=() program
-  for program in mmdebstrap mke2fs cpio "$(qemu)"; do
+  for program in mmdebstrap mke2fs cpio depmod "$(qemu)"; do
     if ! command -v "$program" >/dev/null; then missing+=("$program"); fi
   done
   if [ ${#missing[@]} -gt 0 ]; then
-    echo "vm-test: missing: ${missing[*]}. Try: apt-get install --no-install-recommends mmdebstrap e2fsprogs cpio qemu-system-x86 qemu-system-arm" >&2
+    echo "vm-test: missing: ${missing[*]}. Try: apt-get install --no-install-recommends mmdebstrap e2fsprogs cpio kmod qemu-system-x86 qemu-system-arm" >&2
     exit 3
   fi
   if [ "$(id -u)" -ne 0 ]; then echo 'vm-test: needs root, to make a root file system: try sudo' >&2 && exit 3; fi
@@ -100,7 +100,7 @@ root_amd64() {
   echo enilab-vm >"$root/etc/hostname"
   printf '127.0.0.1 localhost\n127.0.1.1 enilab-vm\n' >"$root/etc/hosts"
   echo '/dev/vda / ext4 errors=remount-ro 0 1' >"$root/etc/fstab"
-  { echo 'console=/dev/ttyS0' && guest /home/student/enilab 'runuser -u student --'; } >"$root/usr/local/sbin/enilab-steps"
+  { echo 'console=/dev/ttyS0' && guest /home/student/enilab 'runuser -u student --' 'runuser -u student -- sudo'; } >"$root/usr/local/sbin/enilab-steps"
   printf '%s\n' '[Unit]' 'Description=what scripts/vm-test.sh runs' 'After=systemd-user-sessions.service' \
     '[Service]' 'Type=exec' 'ExecStart=/bin/bash /usr/local/sbin/enilab-steps' 'ExecStopPost=systemctl --no-block poweroff' \
     '[Install]' 'WantedBy=multi-user.target' >"$root/etc/systemd/system/enilab-steps.service"
@@ -146,7 +146,6 @@ root_arm64() {
   rm -rf "$root/home/student/enilab/bin/"{e2e.test,e2e-aws.test}
   chown -R 1000:1000 "$root/home/student"
   # shellcheck disable=SC2016 # expanded in the machine
-  # shellcheck disable=SC2016 # expanded in the machine
   printf '%s\n' '#!/bin/bash' 'export PATH=/usr/sbin:/usr/bin' 'mount -t tmpfs -o size=90% tmpfs /moved' \
     'cp -a /usr /etc /var /home /root /guest /moved/' 'for d in bin sbin lib; do ln -s usr/$d /moved/$d; done' \
     'mkdir -p /moved/{proc,sys,dev,run,tmp,opt,mnt,media,srv}' 'chmod 1777 /moved/tmp' 'exec switch_root /moved /bin/bash /guest' >"$root/init"
@@ -155,16 +154,16 @@ root_arm64() {
     printf '%s\n' 'console=/dev/ttyAMA0' 'export PATH=/usr/sbin:/usr/bin HOME=/root' 'mount -t proc proc /proc' 'mount -t sysfs sysfs /sys' 'mount -t devtmpfs dev /dev' \
       'mkdir -p /dev/pts /dev/shm' 'mount -t devpts devpts /dev/pts' 'mount -t tmpfs tmpfs /dev/shm' 'mount -t tmpfs tmpfs /run' 'mount -t cgroup2 cgroup2 /sys/fs/cgroup' \
       'ip link set lo up' 'ulimit -n 65536'
-    guest /home/student/enilab 'setpriv --reuid=1000 --regid=1000 --clear-groups'
+    guest /home/student/enilab 'setpriv --reuid=1000 --regid=1000 --clear-groups' '' # sudo's package is not configured
     echo 'echo o >/proc/sysrq-trigger; sleep 60'
   } >"$root/guest"
   (cd "$root" && find . | cpio -o -H newc --quiet) >"$work/initrd-arm64"
   rm -rf "$root"
 }
 
-# guest prints what the machine runs: guest CHECKOUT AS-THE-USER. Each step ends with a line that verdict reads.
+# guest prints what the machine runs: guest CHECKOUT AS-THE-USER BY-SUDO. Each step ends with a line that verdict reads.
 guest() {
-  echo "checkout=$1 as_user='$2' only=,$only,"
+  echo "checkout=$1 as_user='$2' by_sudo='$3' only=,$only,"
   cat <<'SCRIPT'
 exec </dev/null >"$console" 2>&1
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -187,9 +186,9 @@ uname -a
 cat /etc/debian_version
 step doctor bin/enilab doctor
 step doctor $as_user bin/enilab doctor
-step demo $as_user sudo bin/enilab demo --runs 3 --burst 5
+step demo $by_sudo bin/enilab demo --runs 3 --burst 5
 step rootless $as_user bin/enilab demo --runs 3 --burst 5
-step compare $as_user sudo bin/enilab compare --runs 5 --burst 10
+step compare $by_sudo bin/enilab compare --runs 5 --burst 10
 step sandbox bash -c "cd sandbox && ../bin/sandbox.test -test.timeout 3h"
 step e2e e2e e2e
 step e2e e2e e2e/aws
