@@ -52,7 +52,7 @@ func configuration(c lambda.FunctionConfiguration) *api.FunctionConfiguration {
 	for _, layer := range c.Layers {
 		out.Layers = append(out.Layers, api.Layer{Arn: new(layer.ARN), CodeSize: new(layer.CodeSize)})
 	}
-	if len(c.Environment) > 0 {
+	if c.Environment != nil {
 		out.Environment = &api.EnvironmentResponse{Variables: c.Environment}
 	}
 	if v := c.VpcConfig; v.Given || v.Attached() {

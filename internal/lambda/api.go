@@ -147,7 +147,7 @@ type FunctionConfiguration struct {
 	MemorySize                 int
 	EphemeralStorage           int
 	Timeout                    time.Duration
-	Environment                map[string]string `json:",omitempty"`
+	Environment                map[string]string `json:",omitzero"` // nil: a request never had one; AWS shows an empty one
 	Layers                     []FunctionLayer   `json:",omitempty"`
 	VpcConfig                  VpcConfig
 	LoggingConfig              LoggingConfig // as it was asked for; see Logging
