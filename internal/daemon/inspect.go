@@ -43,14 +43,14 @@ func (d *Daemon) inspect(what string) (Table, bool) {
 func (t *Table) add(row map[string]any) { t.Rows = append(t.Rows, row) }
 
 func (d *Daemon) inspectFunctions(t *Table) {
-	t.Columns = []string{"function", "mode", "state", "update", "vpc", "subnets", "memory", "envs"}
+	t.Columns = []string{"function", "mode", "state", "update", "vpc", "subnets", "memory", "envs", "cause"}
 	count := map[string]int{}
 	for _, e := range d.lab.Lambda.Environments() {
 		count[e.Function]++
 	}
 	for _, c := range d.lab.Lambda.ListFunctions() {
 		t.add(map[string]any{
-			"function": c.FunctionName, "arn": c.FunctionARN, "mode": c.Mode, "state": c.State, "reason": c.StateReasonCode,
+			"function": c.FunctionName, "arn": c.FunctionARN, "mode": c.Mode, "state": c.State, "reason": c.StateReasonCode, "cause": c.Cause,
 			"update": c.LastUpdateStatus, "vpc": c.VpcConfig.VpcID, "subnets": c.VpcConfig.SubnetIDs, "securityGroups": c.VpcConfig.SecurityGroupIDs,
 			"memory": c.MemorySize, "timeout": c.Timeout.String(), "role": c.Role, "codeSha256": c.CodeSha256, "envs": count[c.FunctionName],
 		})

@@ -52,8 +52,8 @@ func (s *Service) CreateAlias(in AliasInput) (a Alias, _ error) {
 // UpdateAlias changes an alias. The next invocation goes by what it says then.
 func (s *Service) UpdateAlias(in AliasInput) (a Alias, _ error) {
 	a, err := s.GetAlias(in.Function, in.Name)
-	if err != nil {
-		return a, err
+	if err != nil { // in other words than GetAlias: recorded by LocalStack, test_non_existent_alias_update
+		return a, refuse(ResourceNotFound, "Alias not found: %s", s.arn(in.Function, in.Name))
 	}
 	weights := a.Weights
 	if in.Weights != nil {
@@ -151,10 +151,9 @@ func (s *Service) noAlias(function, name string) error {
 	return refuse(ResourceNotFound, "Cannot find alias arn: %s", s.arn(function, name))
 }
 
-// pick is the version that the alias sends one invocation to.
-func (a Alias) pick() string {
-	share := rand.Float64()
-	for version, weight := range a.Weights {
+// pick is the version that the alias sends an invocation to, by a number that chance has drawn from 0 to 1.
+func (a Alias) pick(share float64) string {
+	for version, weight := range a.Weights { // of one version at most
 		if share < weight {
 			return version
 		}
@@ -168,11 +167,15 @@ func (s *Service) route(ref FunctionRef) (*version, error) {
 	if ref.Qualifier != "" && ref.Qualifier != latestVersion {
 		if x, err := s.appendixOf(ref.Name); err == nil {
 			if a, there := x.Aliases[ref.Qualifier]; there {
-				return s.version(FunctionRef{ref.Name, a.pick()})
+				return s.version(FunctionRef{ref.Name, a.pick(rand.Float64())})
 			}
 		}
 	}
-	return s.version(ref)
+	v, err := s.version(ref)
+	if err != nil && ref.Qualifier == "" { // so says Invoke: recorded by LocalStack, test_function_name_and_qualifier_validation
+		return nil, s.notFound(FunctionRef{ref.Name, latestVersion})
+	}
+	return v, err
 }
 
 // named is a configuration under the name by which it was asked for: of an alias, the alias's.

@@ -160,6 +160,7 @@ type FunctionConfiguration struct {
 	LastUpdateStatus           UpdateStatus
 	LastUpdateStatusReason     string     `json:",omitempty"`
 	LastUpdateStatusReasonCode ReasonCode `json:",omitempty"`
+	Cause                      string     `json:",omitempty"` // of the failure that the state or the update tells: what was tried on what. Not for the wire
 }
 
 // FunctionDescription is all that GetFunction tells.

@@ -38,7 +38,7 @@ const (
 type asyncEvent struct {
 	ID            string    `json:"id"` // of the request, and of every try
 	Function      string    `json:"function"`
-	Qualifier     string    `json:"qualifier,omitempty"`
+	Qualifier     string    `json:"qualifier,omitempty"` // as it was asked for: each try of an alias goes by its weights
 	Payload       []byte    `json:"payload"`
 	ClientContext string    `json:"clientContext,omitempty"`
 	TraceHeader   string    `json:"traceHeader,omitempty"`
@@ -160,8 +160,8 @@ func (s *Service) forgetEvent(e *asyncEvent) error {
 // dropEvent gives an event up, and says so: whoever sent it has been told that it was accepted.
 func (s *Service) dropEvent(e *asyncEvent, why string) error {
 	if s.open.Err() == nil {
-		s.Events.Publish(events.Event{Type: events.InvokeDropped, Function: e.Function, Version: e.Qualifier, Name: e.ID, Reason: why})
-		s.Log.Warn("an asynchronous event is dropped", "function", e.Function, "version", e.Qualifier, "request", e.ID, "reason", why)
+		s.Events.Publish(events.Event{Type: events.InvokeDropped, Function: e.Function, Version: cmp.Or(e.Qualifier, latestVersion), Name: e.ID, Reason: why})
+		s.Log.Warn("an asynchronous event is dropped", "function", e.Function, "version", cmp.Or(e.Qualifier, latestVersion), "request", e.ID, "reason", why)
 	}
 	return s.forgetEvent(e)
 }
@@ -176,26 +176,9 @@ func (s *Service) try(f *function, e *asyncEvent) (again bool) {
 	if err != nil {
 		why = string(codeOf(err))
 	}
-	var pause time.Duration
-	config := f.eventConfig(e.Qualifier)
-	switch code := codeOf(err); {
-	case err == nil && !failed:
-	case err == nil:
-		if e.Failures < config.retries() {
-			pause = s.pause(retryPauses[e.Failures], quickRetry)
-			e.Failures++
-			e.deferred = 0
-			again = true
-		}
-	case code == ResourceNotFound, code == InvalidRequestContent:
-	default: // throttled, not ready, or the lab's fault
-		backoff := min(firstBackoff<<min(e.deferred, 10), lastBackoff)
-		pause = s.pause(backoff, backoff/100)
-		e.deferred++
-		again = true
-	}
-	if again && time.Since(e.Accepted)+pause > s.pause(config.age(), config.age()) {
-		again, why = false, "MaximumEventAgeExceeded"
+	pause, again, tooOld := e.next(f.eventConfig(e.Qualifier), failed, err, time.Since(e.Accepted), s.pause)
+	if tooOld {
+		why = "MaximumEventAgeExceeded"
 	}
 	if again {
 		e.due = time.Now().Add(pause)
@@ -215,6 +198,28 @@ func (s *Service) try(f *function, e *asyncEvent) (again bool) {
 		s.Log.Warn("end an event", "error", err)
 	}
 	return false
+}
+
+// next decides what becomes of an event that was tried: whether it is given to the function again, and after which pause; if
+// not, whether it has become too old for that. Failed is the function's failure, err one that was not the function's. How long
+// AWS's pauses are here, pause says, which also knows the pauses without the model.
+func (e *asyncEvent) next(c EventInvokeConfig, failed bool, err error, age time.Duration, pause func(aws, quick time.Duration) time.Duration) (wait time.Duration, again, tooOld bool) {
+	switch code := codeOf(err); {
+	case err == nil && failed && e.Failures < c.retries():
+		wait = pause(retryPauses[e.Failures], quickRetry)
+		e.Failures++
+		e.deferred = 0
+	case err == nil, code == ResourceNotFound, code == InvalidRequestContent:
+		return 0, false, false
+	default: // throttled, not ready, or the lab's fault
+		backoff := min(firstBackoff<<min(e.deferred, 10), lastBackoff)
+		wait = pause(backoff, backoff/100)
+		e.deferred++
+	}
+	if age+wait > pause(c.age(), c.age()) {
+		return 0, false, true
+	}
+	return wait, true, false
 }
 
 // quickRetry is the pause before a retry where AWS's is not modelled.

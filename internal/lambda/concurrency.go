@@ -100,6 +100,9 @@ func (s *Service) reserve(name string, n *int) error {
 	defer done()
 	f, err := s.lookup(name)
 	if err != nil {
+		if n != nil { // so says PutFunctionConcurrency: recorded by LocalStack, test_function_concurrency_exceptions
+			err = s.notFound(FunctionRef{name, latestVersion})
+		}
 		return err
 	}
 	f.plane.Lock()

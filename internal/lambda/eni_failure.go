@@ -85,6 +85,14 @@ func reasonFor(err error) ReasonCode {
 	return ReasonInternalError
 }
 
+// reasonSaid is AWS's sentence for that, or what went wrong in the lab itself.
+func reasonSaid(err error) string {
+	if e := (*interfaceError)(nil); errors.As(err, &e) {
+		return faces[e.failure].said
+	}
+	return err.Error()
+}
+
 // attachError tells why an environment could not be connected, in the words of Invoke.
 func attachError(err error) error {
 	if e := (*interfaceError)(nil); errors.As(err, &e) {

@@ -251,8 +251,9 @@ func (s *Service) spawn(ctx context.Context, e *environment, dir, layers string)
 		e.slot.API.OnWait(e.freezer.waiting)
 		e.undo.Push(e.freezer.close)
 	} else if errors.As(err, new(*sandbox.StartError)) && start.Command == nil && !isThere(dir, "bootstrap") {
-		// https://github.com/aws/aws-lambda-dotnet/issues/1671
-		return &initFailure{"Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"}
+		return &initFailure{ // https://github.com/aws/aws-lambda-dotnet/issues/1671
+			"Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",
+		}
 	}
 	return err
 }
@@ -265,8 +266,8 @@ func isThere(dir, name string) bool {
 // spawnError tells a bootstrap that cannot be executed, which is the function's failure, from a lab that cannot start
 // one. The function's are the last two steps alone, to enter its code and to execute it.
 func spawnError(requestID string, err error) error {
-	if errors.As(err, new(*initFailure)) {
-		return err
+	if failed := (*initFailure)(nil); errors.As(err, &failed) {
+		return &initFailure{failed.kind, fmt.Sprintf("RequestId: %s Error: %s", requestID, failed.message)}
 	}
 	if failed := (*sandbox.StartError)(nil); errors.As(err, &failed) && (failed.Step == "code" || failed.Step == "exec") {
 		return &initFailure{"Runtime.InvalidEntrypoint", fmt.Sprintf("RequestId: %s Error: %v", requestID, failed)}
@@ -327,7 +328,7 @@ func (e *environment) exitFailure(requestID string) *initFailure {
 	case x.Socket:
 		return &initFailure{"Runtime.OutOfMemory", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed; %s", requestID, tooManySockets)}
 	case x.OOM:
-		return &initFailure{"Runtime.OutOfMemory", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed; it used more than %d MB", requestID, e.generation.config.MemorySize)}
+		return &initFailure{"Runtime.OutOfMemory", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed", requestID)}
 	case x.Signal != 0:
 		return &initFailure{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: %v", requestID, x.Signal)}
 	case x.Code != 0:

@@ -302,8 +302,8 @@ func TestSubnetFull(t *testing.T) {
 	if err := b.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: "late"}); err == nil || !strings.Contains(err.Error(), "SubnetOutOfIPAddresses") {
 		t.Errorf("wait for %s: %v", c.FunctionName, err)
 	}
-	if c, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "late"}); c.State != lambda.Failed || c.StateReasonCode != lambda.ReasonSubnetFull || !strings.Contains(c.StateReason, smallSubnet) {
-		t.Errorf("late is %s, %s: %s", c.State, c.StateReasonCode, c.StateReason)
+	if c, _ := b.GetFunctionConfiguration(lambda.FunctionRef{Name: "late"}); c.State != lambda.Failed || c.StateReasonCode != lambda.ReasonSubnetFull || !strings.HasPrefix(c.StateReason, "Lambda was not able to set up VPC access") || strings.Contains(c.StateReason, smallSubnet) || !strings.Contains(c.Cause, smallSubnet) {
+		t.Errorf("late is %s, %s: %s (%s)", c.State, c.StateReasonCode, c.StateReason, c.Cause)
 	}
 	_, err = b.try(t, "late", nil)
 	refused(t, err, lambda.ResourceConflict, 409, "Failed")

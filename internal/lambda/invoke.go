@@ -41,7 +41,7 @@ func (s *Service) Invoke(ctx context.Context, in InvokeInput) (InvokeOutput, err
 		now := time.Now()
 		out.TraceHeader = newTrace(in.TraceHeader, now).String()
 		return out, s.accept(v, &asyncEvent{
-			ID: id, Function: v.function.name, Qualifier: v.name, Payload: in.Payload, ClientContext: in.ClientContext, TraceHeader: out.TraceHeader, Accepted: now.UTC(), due: now,
+			ID: id, Function: v.function.name, Qualifier: in.Function.Qualifier, Payload: in.Payload, ClientContext: in.ClientContext, TraceHeader: out.TraceHeader, Accepted: now.UTC(), due: now,
 		})
 	}
 	return InvokeOutput{RequestID: id}, refuse(ValidationException, "1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]", in.Type)

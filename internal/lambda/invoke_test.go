@@ -188,12 +188,20 @@ func troubles(t *testing.T) map[string]trouble {
 			in:   with(program("#!/bin/sh\necho starting\nexec sleep 1000\n"), func(in *lambda.CreateFunctionInput) { in.Timeout = time.Second }),
 			kind: "Sandbox.Timedout", words: []string{"Task timed out after 1.00 seconds"}, log: "starting\n",
 		},
-		"crash at init":  {in: program("#!/bin/sh\necho no luck >&2\nexit 7\n"), kind: "Runtime.ExitError", words: []string{"exit status 7"}, log: "no luck\n"},
-		"init error":     {in: with(bash(t, ""), func(in *lambda.CreateFunctionInput) { in.Handler = "function.absent" }), kind: "HandlerNotFound", words: []string{"no function absent"}},
+		"crash at init": {in: program("#!/bin/sh\necho no luck >&2\nexit 7\n"), kind: "Runtime.ExitError", words: []string{"exit status 7"}, log: "no luck\n"},
+		"init error":    {in: with(bash(t, ""), func(in *lambda.CreateFunctionInput) { in.Handler = "function.absent" }), kind: "HandlerNotFound", words: []string{"no function absent"}},
+		"no bootstrap": {
+			in: lambda.CreateFunctionInput{ZipFile: zipOf(entry{"index.sh", 0o755, "#!/bin/sh\n"})}, kind: "Runtime.InvalidEntrypoint",
+			words: []string{"RequestId: ", " Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"},
+		},
+		"no program": {
+			in: lambda.CreateFunctionInput{ZipFile: zipOf(entry{"bootstrap", 0o644, "#!/bin/sh\n"})}, kind: "Runtime.InvalidEntrypoint",
+			words: []string{"/var/task/bootstrap is not a file that the function's user may execute"},
+		},
 		"no interpreter": {in: program("#!/no/such\n"), kind: "Runtime.InvalidEntrypoint", words: []string{"/no/such"}},
 	}
 	if !nstest.Rootless() {
-		m["memory hog"] = trouble{in: goCode, event: event{"do": "alloc:500"}, kind: "Runtime.OutOfMemory", words: []string{"signal: killed", "128 MB"}}
+		m["memory hog"] = trouble{in: goCode, event: event{"do": "alloc:500"}, kind: "Runtime.OutOfMemory", words: []string{"Error: Runtime exited with error: signal: killed"}}
 	}
 	return m
 }

@@ -14,6 +14,11 @@ func isFunctionName(s string) bool {
 	return 1 <= len(s) && len(s) <= 64 && strings.IndexFunc(s, func(r rune) bool { return !isWord(r) && r != '-' }) < 0
 }
 
+// isAskedName is what requests may call a function: more than there can be, so that AWS answers with "not found".
+func isAskedName(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !isWord(r) && r != '-' && r != '.' }) < 0
+}
+
 func isVariableName(s string) bool {
 	return len(s) >= 2 && s[0] != '_' && (s[0] < '0' || s[0] > '9') && strings.IndexFunc(s, func(r rune) bool { return !isWord(r) }) < 0
 }
@@ -83,7 +88,7 @@ func parseFunctionARN(s string) (a functionARN, ok bool) {
 		a.Qualifier = parts[1]
 		ok = ok && isQualifier(a.Qualifier)
 	}
-	if !ok || !isFunctionName(a.Name) {
+	if !ok || !isAskedName(a.Name) {
 		return functionARN{}, false
 	}
 	return a, true
@@ -102,7 +107,7 @@ func isRegion(s string) bool {
 
 // isQualifier: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#lambda-Invoke-request-Qualifier
 func isQualifier(s string) bool {
-	return s == latestVersion || 1 <= len(s) && len(s) <= 128 && strings.IndexFunc(s, func(r rune) bool { return !isWord(r) && r != '-' }) < 0
+	return 1 <= len(s) && len(s) <= 128 && strings.IndexFunc(s, func(r rune) bool { return !isWord(r) && r != '-' && r != '$' && r != '.' }) < 0
 }
 
 // arn names a function, or with a qualifier a version of it.

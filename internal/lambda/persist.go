@@ -199,7 +199,8 @@ func (s *Service) resume(ctx context.Context, v *version) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		v.config.State, v.config.StateReason, v.config.StateReasonCode = Failed, err.Error(), reasonFor(err)
+		v.config.State, v.config.StateReason, v.config.StateReasonCode = Failed, reasonSaid(err), reasonFor(err)
+		v.config.Cause = err.Error()
 		return
 	}
 	v.current = s.newGeneration(v, change{v.config, v.code}, network)

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,18 +65,20 @@ func (s *Service) fail(v *version, next change, why error) (rest func() error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := &v.config
+	c.Cause = why.Error()
+	s.Log.Warn("a function could not be set up", "function", f.name, "version", v.name, "error", why)
 	switch {
 	case next.config.LastUpdateStatus == UpdateInProgress:
 		// People saw the revision that failed as the function's. What they see again now has another one, so that nobody
 		// who holds the failed one takes it for that. AWS does not document whether its own does so.
 		c.revise()
-		c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode = UpdateFailed, why.Error(), reasonFor(why)
+		c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode = UpdateFailed, reasonSaid(why), reasonFor(why)
 	case c.StateReasonCode == ReasonRestoring:
 		// https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html: "If Lambda fails to recreate the resources,
 		// the function is set to the inactive state."
-		c.State, c.StateReason, c.StateReasonCode = Inactive, why.Error(), reasonFor(why)
+		c.State, c.StateReason, c.StateReasonCode = Inactive, reasonSaid(why), reasonFor(why)
 	default:
-		c.State, c.StateReason, c.StateReasonCode = Failed, why.Error(), reasonFor(why)
+		c.State, c.StateReason, c.StateReasonCode = Failed, reasonSaid(why), reasonFor(why)
 	}
 	v.next = nil
 	return next.code.drop
@@ -91,7 +94,7 @@ func (s *Service) succeed(v *version, next change, n network) (rest func() error
 		return func() error { return errors.Join(n.release(), next.code.drop()) }
 	}
 	c := &next.config
-	c.State, c.StateReason, c.StateReasonCode = Active, "", ""
+	c.State, c.StateReason, c.StateReasonCode, c.Cause = Active, "", "", ""
 	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode = UpdateSuccessful, "", ""
 	old, code, retired := v.current, v.code, v.idle
 	v.current = s.newGeneration(v, next, n)
@@ -256,9 +259,9 @@ func (s *Service) WaitFunctionActive(ctx context.Context, ref FunctionRef) error
 	case err != nil:
 		return err
 	case c.State == Failed:
-		return fmt.Errorf("function %s: %s: %s", ref, c.StateReasonCode, c.StateReason)
+		return fmt.Errorf("function %s: %s: %s", ref, c.StateReasonCode, cmp.Or(c.Cause, c.StateReason))
 	case c.LastUpdateStatus == UpdateFailed:
-		return fmt.Errorf("function %s: update: %s: %s", ref, c.LastUpdateStatusReasonCode, c.LastUpdateStatusReason)
+		return fmt.Errorf("function %s: update: %s: %s", ref, c.LastUpdateStatusReasonCode, cmp.Or(c.Cause, c.LastUpdateStatusReason))
 	}
 	return nil
 }

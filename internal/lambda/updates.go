@@ -118,6 +118,7 @@ func (s *Service) update(name string, u update, plan func(*FunctionConfiguration
 	}
 	next.revise()
 	// The reason is AWS's, recorded by LocalStack: test_lambda_api.snapshot.json.
+	next.Cause = ""
 	next.LastUpdateStatus, next.LastUpdateStatusReason, next.LastUpdateStatusReasonCode = UpdateInProgress, "The function is being created.", ReasonCreating
 
 	begin := []*version{v}

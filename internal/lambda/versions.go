@@ -96,7 +96,7 @@ func (f *function) sameLocked(c FunctionConfiguration) *version {
 // frozen is what a version has of its own, without what changes by itself.
 func frozen(c FunctionConfiguration) FunctionConfiguration {
 	c.FunctionARN, c.Version, c.RevisionID, c.Description, c.LastModified = "", "", "", "", time.Time{}
-	c.State, c.StateReason, c.StateReasonCode = "", "", ""
+	c.State, c.StateReason, c.StateReasonCode, c.Cause = "", "", "", ""
 	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode = "", "", ""
 	if len(c.Environment) == 0 {
 		c.Environment = nil
