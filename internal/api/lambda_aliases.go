@@ -148,14 +148,18 @@ func eventConfig(c lambda.EventInvokeConfig) api.FunctionEventInvokeConfig {
 }
 
 func (l lambdaAPI) putEventConfig(_ context.Context, in *api.PutFunctionEventInvokeConfigRequest) (*api.FunctionEventInvokeConfig, error) {
-	return l.setEventConfig(*in.FunctionName, given(in.Qualifier), in.MaximumRetryAttempts, in.MaximumEventAgeInSeconds, false)
+	return l.setEventConfig(*in.FunctionName, given(in.Qualifier), in.MaximumRetryAttempts, in.MaximumEventAgeInSeconds, in.DestinationConfig, false)
 }
 
 func (l lambdaAPI) updateEventConfig(_ context.Context, in *api.UpdateFunctionEventInvokeConfigRequest) (*api.FunctionEventInvokeConfig, error) {
-	return l.setEventConfig(*in.FunctionName, given(in.Qualifier), in.MaximumRetryAttempts, in.MaximumEventAgeInSeconds, true)
+	return l.setEventConfig(*in.FunctionName, given(in.Qualifier), in.MaximumRetryAttempts, in.MaximumEventAgeInSeconds, in.DestinationConfig, true)
 }
 
-func (l lambdaAPI) setEventConfig(name, qualifier string, retries, age *int32, keep bool) (*api.FunctionEventInvokeConfig, error) {
+// setEventConfig takes destinations that name none, as AWS does: recorded by LocalStack, test_lambda_eventinvokeconfig_exceptions.
+func (l lambdaAPI) setEventConfig(name, qualifier string, retries, age *int32, destinations *api.DestinationConfig, keep bool) (*api.FunctionEventInvokeConfig, error) {
+	if retries == nil && age == nil && destinations == nil {
+		return nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "You must specify at least one of error handling or destination setting."}
+	}
 	ref, err := l.Ref(name, qualifier)
 	if err != nil {
 		return nil, err

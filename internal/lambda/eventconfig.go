@@ -34,9 +34,6 @@ func (c EventInvokeConfig) age() time.Duration {
 
 // PutFunctionEventInvokeConfig replaces the configuration; with keep, what is nil stays as it is, and there must be one.
 func (s *Service) PutFunctionEventInvokeConfig(ref FunctionRef, c EventInvokeConfig, keep bool) (EventInvokeConfig, error) {
-	if c.MaximumRetryAttempts == nil && c.MaximumEventAgeInSeconds == nil {
-		return c, refuse(InvalidParameterValue, "You must specify at least one of error handling or destination setting.")
-	}
 	qualifier := cmp.Or(ref.Qualifier, latestVersion)
 	if _, err := s.version(ref); err != nil {
 		return c, refuse(ResourceNotFound, "The function doesn't exist.")

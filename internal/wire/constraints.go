@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -113,27 +114,29 @@ func (c *constraints) brokenRange(n float64, say func(sentence, value string)) {
 	}
 }
 
-// check tells a member's violations. Of a list whose elements break a constraint, and of such a map, AWS tells all
-// constraints of the elements.
-func (c *constraints) check(v reflect.Value, tell func(sentence string)) {
+// check tells a member's violations. Of a list whose elements break a constraint, or are null, and of such a map, AWS tells
+// all constraints of the elements.
+func (c *constraints) check(v reflect.Value, null bool, tell func(sentence string)) {
 	for _, sentence := range c.broken(v) {
 		tell(sentence)
 	}
 	whole := func(of string, element *constraints) {
+		if element == nil {
+			element = &constraints{}
+		}
 		tell(of + " must satisfy constraint: [" + strings.Join(append(element.all(), mustNotBeNull), ", ") + "]")
 	}
 	switch v.Kind() {
 	case reflect.Slice:
-		if c.each != nil {
-			for i := range v.Len() {
-				if len(c.each.broken(v.Index(i))) > 0 {
-					whole("Member", c.each)
-					break
-				}
-			}
+		bad := null
+		for i := 0; i < v.Len() && !bad && c.each != nil; i++ {
+			bad = len(c.each.broken(v.Index(i))) > 0
+		}
+		if bad {
+			whole("Member", c.each)
 		}
 	case reflect.Map:
-		keys, values := false, false
+		keys, values := false, null
 		for at := v.MapRange(); at.Next(); {
 			keys = keys || c.keys != nil && len(c.keys.broken(at.Key())) > 0
 			values = values || c.each != nil && len(c.each.broken(at.Value())) > 0
@@ -148,8 +151,8 @@ func (c *constraints) check(v reflect.Value, tell func(sentence string)) {
 }
 
 // violations lists all that a request's members break, in the sentences of AWS's services.
-func (p *plan) violations(v reflect.Value, path string) (list []string) {
-	if !p.constrained {
+func (p *plan) violations(v reflect.Value, path string, nulls nulls) (list []string) {
+	if !p.constrained && len(nulls) == 0 {
 		return nil
 	}
 	for i := range p.members {
@@ -161,17 +164,18 @@ func (p *plan) violations(v reflect.Value, path string) (list []string) {
 			}
 			continue
 		}
-		if m.constraints != nil {
-			m.constraints.check(reflect.Indirect(field), func(sentence string) {
-				list = append(list, "Value "+shown(m, reflect.Indirect(field))+"at '"+at+"' failed to satisfy constraint: "+sentence)
+		if null := nulls[at]; null || m.constraints != nil {
+			c := cmp.Or(m.constraints, &constraints{})
+			c.check(reflect.Indirect(field), null, func(sentence string) {
+				list = append(list, "Value "+c.shown(reflect.Indirect(field))+"at '"+at+"' failed to satisfy constraint: "+sentence)
 			})
 		}
 		switch {
 		case m.kind == structKind:
-			list = append(list, m.plan.violations(field.Elem(), at+".")...)
+			list = append(list, m.plan.violations(field.Elem(), at+".", nulls)...)
 		case m.kind == listKind && m.element.kind == structKind:
 			for j := range field.Len() {
-				list = append(list, m.element.plan.violations(field.Index(j), fmt.Sprintf("%s.%d.member.", at, j+1))...)
+				list = append(list, m.element.plan.violations(field.Index(j), fmt.Sprintf("%s.%d.member.", at, j+1), nulls)...)
 			}
 		}
 	}
@@ -182,8 +186,8 @@ func (p *plan) violations(v reflect.Value, path string) (list []string) {
 const maxShown = 2048
 
 // shown is a value as messages have it, followed by a space: in quotes, or not at all.
-func shown(m *member, v reflect.Value) string {
-	if m.constraints.sensitive {
+func (c *constraints) shown(v reflect.Value) string {
+	if c.sensitive {
 		return ""
 	}
 	text := javaText(v)

@@ -52,7 +52,7 @@ func TestViolations(t *testing.T) {
 		"1 validation error detected: Value at 'variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]":                                                                                                      good(func(c *constrained) { c.Variables = map[string]string{"1a": "secret"} }),
 	} {
 		got := ""
-		if list := p.violations(reflect.ValueOf(in), ""); len(list) > 0 {
+		if list := p.violations(reflect.ValueOf(in), "", nil); len(list) > 0 {
 			got = validationError(list)
 		}
 		if got != want {
@@ -60,7 +60,7 @@ func TestViolations(t *testing.T) {
 		}
 	}
 	long := good(func(c *constrained) { c.Name = new(strings.Repeat("é", 1<<20)) })
-	if got := validationError(p.violations(reflect.ValueOf(long), "")); len(got) > 3*maxShown {
+	if got := validationError(p.violations(reflect.ValueOf(long), "", nil)); len(got) > 3*maxShown {
 		t.Errorf("a value of %d bytes made a message of %d", 2<<20, len(got))
 	}
 }

@@ -26,6 +26,7 @@ type exchange struct {
 	broken   error          // what is wrong with the signature's form
 	service  *service       // nil until it is known, and where no service is
 	taken    int64          // bytes of memory
+	nulls    nulls          // of the body
 	complete bool           // the request's body has been read to its end
 	wrote    bool           // an answer, or some of it
 }
@@ -256,7 +257,7 @@ func (x *exchange) check(r *route, v reflect.Value) error {
 		}
 		return nil
 	}
-	if list := r.in.violations(v, ""); len(list) > 0 {
+	if list := r.in.violations(v, "", x.nulls); len(list) > 0 {
 		return x.protocol().refuse(invalidValue, "%s", validationError(list))
 	}
 	return nil

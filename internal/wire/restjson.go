@@ -17,6 +17,7 @@ func (x *exchange) decodeJSON(r *route, in any, v reflect.Value, body []byte) er
 		if err := json.Unmarshal(body, in); err != nil {
 			return x.protocol().refuse(badValue, "%s", jsonMistake(err))
 		}
+		x.nulls = p.nullsIn(v, body)
 	}
 	if p.payload >= 0 && len(body) > 0 {
 		v.Field(p.payload).SetBytes(body)

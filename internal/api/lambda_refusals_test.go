@@ -1,0 +1,71 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// TestRefusalsAsRecorded has what Lambda answered to LocalStack's tests: tests/aws/services/lambda_/test_lambda_api.snapshot.json,
+// test_function_name_and_qualifier_validation, test_ops_on_nonexisting_fn, test_delete_on_nonexisting_version and others.
+func TestRefusalsAsRecorded(t *testing.T) {
+	f := newFunctions(t)
+	f.create("f")
+	const (
+		arn     = "arn:aws:lambda:us-east-1:123456789012:function:"
+		missing = "Function not found: " + arn
+	)
+	long := func(n int) string { return strings.Repeat("a", n) }
+	create := func(members string) string {
+		return `{"FunctionName":"g","Role":"` + f.role + `","Code":{"S3Bucket":"bucket","S3Key":"k"},"Runtime":"provided.al2023","Handler":"h"` + members + `}`
+	}
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		code, message      string // a part of it
+	}{
+		{"GET", "/2015-03-31/functions/" + long(65), "", 404, notFound, missing + long(65)},
+		{"DELETE", "/2015-03-31/functions/" + long(65), "", 404, notFound, missing + long(65)},
+		{"POST", "/2015-03-31/functions/" + long(65) + "/invocations", "", 404, notFound, missing + long(65) + ":$LATEST"},
+		{"GET", "/2015-03-31/functions/" + long(140), "", 404, notFound, missing + long(140)},
+		{"GET", "/2015-03-31/functions/g?Qualifier=$latest", "", 404, notFound, missing + "g:$latest"},
+		{"POST", "/2015-03-31/functions/f/invocations?Qualifier=$latest", "", 404, notFound, missing + "f:$latest"},
+		{"DELETE", "/2015-03-31/functions/g?Qualifier=$latest", "", 404, notFound, missing + "g"},
+		{"GET", "/2015-03-31/functions/f?Qualifier=" + long(65), "", 404, notFound, missing + "f:" + long(65)},
+		{"DELETE", "/2015-03-31/functions/f?Qualifier=" + long(65), "", 400, invalid, "Deletion of aliases is not currently supported."},
+		{"DELETE", "/2015-03-31/functions/f?Qualifier=1233", "", 204, "", ""},
+		{"DELETE", "/2015-03-31/functions/g?Qualifier=1233", "", 404, notFound, missing + "g"},
+		{"GET", "/2015-03-31/functions/f?Qualifier=" + long(129), "", 400, "ValidationException", "1 validation error detected: Value '" + long(129) + "' at 'qualifier' failed to satisfy constraint: Member must have length less than or equal to 128"},
+		{"GET", "/2015-03-31/functions/f?Qualifier=invalid!", "", 400, "ValidationException", "1 validation error detected: Value 'invalid!' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: "},
+		{"GET", "/2015-03-31/functions/my-function!", "", 400, "ValidationException", "1 validation error detected: Value 'my-function!' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: "},
+		{"GET", "/2015-03-31/functions/" + arn + "f:$LATEST?Qualifier=1", "", 400, invalid, "The derived qualifier from the function name does not match the specified qualifier."},
+		{"GET", "/2019-09-30/functions/g/concurrency", "", 404, notFound, missing + "g"},
+		{"PUT", "/2017-10-31/functions/g/concurrency", `{"ReservedConcurrentExecutions":1}`, 404, notFound, missing + "g:$LATEST"},
+		{"GET", "/2019-09-25/functions/g/event-invoke-config", "", 404, notFound, "The function " + arn + "g:$LATEST doesn't have an EventInvokeConfig"},
+		{"PUT", "/2019-09-25/functions/f/event-invoke-config", `{}`, 400, invalid, "You must specify at least one of error handling or destination setting."},
+		{"PUT", "/2019-09-25/functions/f/event-invoke-config", `{"DestinationConfig":{"OnSuccess":{}}}`, 200, "", ""},
+		{"GET", "/2021-10-31/functions/g/url", "", 404, notFound, "The resource you requested does not exist."},
+		{"GET", "/2021-10-31/functions/f:live/url?Qualifier=dead", "", 400, invalid, "The derived qualifier from the function name does not match the specified qualifier."},
+		{"POST", "/2021-10-31/functions/g/url", `{"AuthType":"NONE"}`, 404, notFound, "Function does not exist"},
+		{"GET", "/2021-10-31/functions/g/urls", "", 404, notFound, "Function does not exist"},
+		{"PUT", "/2015-03-31/functions/f/aliases/live", `{}`, 404, notFound, "Alias not found: " + arn + "f:live"},
+		{"GET", "/2015-03-31/functions/f/aliases/live", "", 404, notFound, "Cannot find alias arn: " + arn + "f:live"},
+
+		{"POST", "/2015-03-31/functions", create(`,"FunctionName":"` + long(65) + `"`), 400, invalid, "1 validation error detected: Value '" + long(65) + "' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64"},
+		{"POST", "/2015-03-31/functions", create(`,"Handler":"` + long(129) + `"`), 400, "ValidationException", "at 'handler' failed to satisfy constraint: Member must have length less than or equal to 128"},
+		{"POST", "/2015-03-31/functions", create(`,"Handler":"a b"`), 400, "ValidationException", `1 validation error detected: Value 'a b' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\s]+`},
+		{"POST", "/2015-03-31/functions", create(`,"Handler":"a\n"`), 400, "ValidationException", `at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\s]+`},
+		{"POST", "/2015-03-31/functions", create(`,"Timeout":0`), 400, "ValidationException", "1 validation error detected: Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1"},
+		{"POST", "/2015-03-31/functions", create(`,"MemorySize":0`), 400, "ValidationException", "Value '0' at 'memorySize'"},
+		{"POST", "/2015-03-31/functions", create(`,"TracingConfig":{"Mode":"Bogus"}`), 400, "ValidationException", "1 validation error detected: Value 'Bogus' at 'tracingConfig.mode' failed to satisfy constraint: Member must satisfy enum value set: [Active, PassThrough]"},
+		{"POST", "/2015-03-31/functions", create(`,"Environment":{"Variables":{"COLOR":null}}`), 400, "ValidationException", "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map value must satisfy constraint: [Member must not be null]"},
+		{"POST", "/2015-03-31/functions", create(`,"Tags":{"k":null}`), 400, "ValidationException", "Member must not be null]"},
+	} {
+		res, text := f.raw(c.method, c.path, c.body)
+		var said struct{ Message string }
+		_ = json.Unmarshal([]byte(text), &said)
+		if code := res.Header.Get("X-Amzn-ErrorType"); res.StatusCode != c.status || code != c.code || !strings.Contains(said.Message, c.message) || c.status == 404 && said.Message != c.message {
+			t.Errorf("%s %s %s: %d %s: %s\nwant %d %s: %s", c.method, c.path, c.body, res.StatusCode, code, said.Message, c.status, c.code, c.message)
+		}
+	}
+}
