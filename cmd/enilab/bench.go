@@ -182,7 +182,7 @@ func benchInside(s streams) *cobra.Command {
 				fmt.Fprintf(s.err, "enilab: %s: %s: %v\n", scenario, figure, err)
 			}
 			if !f.quiet && s.terminal {
-				o.Progress = func(scenario string, done, of int) { benchProgress(s.err, scenario, done, of) }
+				o.Progress = func(scenario string, done, of int) { benchProgress(direct(s.err), scenario, done, of) }
 			}
 			report, err := bench.Run(cmd.Context(), o)
 			if err != nil {

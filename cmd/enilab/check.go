@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"enilab/internal/daemon"
+	"enilab/internal/plain"
 
 	"github.com/spf13/cobra"
 )
@@ -50,7 +51,7 @@ func (s streams) sayDrift(report daemon.CheckReport, format string) error {
 		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "OBJECT\tWHAT\tIS\tWHICH")
 		for _, f := range report.Found {
-			fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", f.Object, printable(f.Name), f.Kind, f.Is, printable(f.What))
+			fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", f.Object, plain.Line(f.Name), f.Kind, f.Is, plain.Line(f.What))
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -99,6 +100,6 @@ func (s streams) sayMended(verb string, found []daemon.Finding) {
 		case n > 1:
 			line += fmt.Sprintf(", and %s", counted(n-1, "difference")+" more")
 		}
-		fmt.Fprintln(s.out, printable(line))
+		fmt.Fprintln(s.out, plain.Line(line))
 	}
 }

@@ -19,7 +19,7 @@ func TestSayMended(t *testing.T) {
 	})
 	const want = `mended vpc vpc-a: rule missing: one, and 2 differences more
 mended eni eni-a: rule missing: only
-mended vpc vpc-b: rule missing: 1�, and 1 difference more
+mended vpc vpc-b: rule missing: 1\u001b, and 1 difference more
 `
 	if out.String() != want {
 		t.Errorf("said\n%swant\n%s", out.String(), want)

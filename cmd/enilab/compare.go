@@ -131,7 +131,7 @@ func compareInside(s streams) *cobra.Command {
 			o := compare.Options{Runs: f.runs, Burst: f.burst}
 			o.Failed = func(variant string, err error) { fmt.Fprintf(s.err, "enilab: %s: %v\n", variant, err) }
 			if !quiet && s.terminal {
-				o.Progress = func(done, of int) { progress(s.err, done, of) }
+				o.Progress = func(done, of int) { progress(direct(s.err), done, of) }
 			}
 			variants, err := compare.Run(cmd.Context(), demo.Target(l, f.code, f.handler), o)
 			if err != nil {

@@ -45,7 +45,7 @@ func doctorCommand(s streams) *cobra.Command {
 // kernelChecks tries the kernel's features inside a realm, where whatever they make ends with it.
 func (s streams) kernelChecks(ctx context.Context) (checks []doctor.Check, err error) {
 	var result bytes.Buffer
-	code, err := realm.Run(ctx, realm.Config{Args: []string{"doctor"}, Result: &result, Stdin: s.in, Stdout: s.out, Stderr: s.err})
+	code, err := realm.Run(ctx, realm.Config{Args: []string{"doctor"}, Result: &result, Stdin: s.in, Stdout: direct(s.out), Stderr: direct(s.err)})
 	if errors.Is(err, realm.ErrNoRights) {
 		return []doctor.Check{{Name: "a world of its own", Status: doctor.Fail, Detail: err.Error(), Fix: "use sudo"}}, nil
 	}

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"enilab/internal/daemon"
+	"enilab/internal/plain"
 
 	"github.com/spf13/cobra"
 )
@@ -100,7 +100,7 @@ func cell(v any) string {
 		if v == "" {
 			return "-"
 		}
-		return printable(v)
+		return plain.Line(v)
 	case []any:
 		parts := make([]string, len(v))
 		for i, e := range v {
@@ -111,14 +111,4 @@ func cell(v any) string {
 		return strings.TrimSuffix(fmt.Sprintf("%.3f", v), ".000")
 	}
 	return fmt.Sprint(v)
-}
-
-// printable keeps what customers wrote, or their functions printed, from doing things to the terminal that shows it.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
 }

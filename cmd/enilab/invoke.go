@@ -91,8 +91,9 @@ func (s streams) printInvoke(out daemon.InvokeResult, showLog bool) {
 		fmt.Fprintf(s.out, "%s\n", out.Payload)
 	}
 	if showLog {
-		for line := range strings.Lines(out.Log) {
-			fmt.Fprintln(s.err, printable(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "  ")))
+		fmt.Fprint(s.err, out.Log)
+		if out.Log != "" && !strings.HasSuffix(out.Log, "\n") {
+			fmt.Fprintln(s.err)
 		}
 	}
 	var parts []string

@@ -26,7 +26,8 @@ func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancelOnSignal(cancel)
 	os.Exit(run(ctx, os.Args[1:], streams{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr, terminal: term.IsTerminal(int(os.Stderr.Fd())), env: readEnvironment(),
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, env: readEnvironment(),
+		outTerminal: term.IsTerminal(int(os.Stdout.Fd())), terminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}))
 }
 

@@ -26,14 +26,15 @@ func TestMain(m *testing.M) {
 // caller calls verbs in process, as a user who has no lab until a test makes one.
 type caller struct {
 	context.Context
-	stdin string
-	env   environment
+	stdin    string
+	env      environment
+	terminal bool // out and err are terminals
 }
 
 func newCaller(t *testing.T) *caller {
 	home := t.TempDir()
 	getenv := func(name string) string { return map[string]string{"ENILAB_HOME": home}[name] }
-	return &caller{t.Context(), "", environment{roots: labs.RootsOf(os.Getuid(), getenv), functions: "/opt/enilab/functions", shell: "/bin/sh"}}
+	return &caller{Context: t.Context(), env: environment{roots: labs.RootsOf(os.Getuid(), getenv), functions: "/opt/enilab/functions", shell: "/bin/sh"}}
 }
 
 // result is what a verb has answered.
@@ -44,7 +45,7 @@ type result struct {
 
 func (c *caller) call(args ...string) result {
 	var out, err strings.Builder
-	code := run(c, args, streams{in: strings.NewReader(c.stdin), out: &out, err: &err, env: c.env})
+	code := run(c, args, streams{in: strings.NewReader(c.stdin), out: &out, err: &err, outTerminal: c.terminal, terminal: c.terminal, env: c.env})
 	return result{code, out.String(), err.String()}
 }
 

@@ -34,7 +34,7 @@ func (s streams) runInside(ctx context.Context, verb string, args []string, resu
 	}
 	code, err := realm.Run(ctx, realm.Config{
 		Args:   append([]string{verb, "--lab=" + name.String()}, args...),
-		Result: result, Stdin: s.in, Stdout: s.out, Stderr: s.err,
+		Result: result, Stdin: s.in, Stdout: direct(s.out), Stderr: direct(s.err),
 	})
 	if realm.Privileged() {
 		err = errors.Join(err, removeCgroups(name.String()))

@@ -196,8 +196,8 @@ func rolloutInside(s streams) *cobra.Command {
 				return err
 			}
 			if !f.quiet && s.terminal {
-				f.Progress = func(p rollout.Progress) { rolloutProgress(s.err, p) }
-				defer fmt.Fprint(s.err, "\r\x1b[K")
+				f.Progress = func(p rollout.Progress) { rolloutProgress(direct(s.err), p) }
+				defer fmt.Fprint(direct(s.err), "\r\x1b[K")
 			}
 			t := demo.Target(l, f.code, f.handler)
 			r, err := rollout.Run(cmd.Context(), rollout.Target{Lambda: t.Lambda, Create: t.Create, Payload: t.Payload, Used: func() (enis, addresses int) {

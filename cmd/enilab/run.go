@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"enilab/internal/plain"
 	"enilab/internal/realm"
 	"enilab/internal/spelling"
 
@@ -47,10 +48,40 @@ var errInterrupted = errors.New("interrupted")
 // streams are what a verb reads and writes, and what it is told of the world outside. Verbs ask nothing else for them, so
 // that a test can call each in process.
 type streams struct {
-	in       io.Reader
-	out, err io.Writer
-	terminal bool // err is one: somebody watches long work
-	env      environment
+	in          io.Reader
+	out, err    io.Writer
+	outTerminal bool // out is one
+	terminal    bool // err is one: somebody watches long work
+	env         environment
+}
+
+// guard has terminals get plain text: what functions, servers and clients have written passes through many hands on its way there.
+// A file or a pipe gets it as it came, as of 'docker logs' and 'kubectl logs': it is for programs.
+func (s *streams) guard() (end func()) {
+	var guards []*plain.Writer
+	for _, to := range []struct {
+		terminal bool
+		w        *io.Writer
+	}{{s.outTerminal, &s.out}, {s.terminal, &s.err}} {
+		if to.terminal {
+			g := &plain.Writer{To: *to.w}
+			guards, *to.w = append(guards, g), g
+		}
+	}
+	return func() {
+		for _, g := range guards {
+			_ = g.Close() // half a character, which nobody misses
+		}
+	}
+}
+
+// direct is a stream without its guard: for another process of this program, which has a guard of its own, and for lines that this
+// program writes over itself.
+func direct(w io.Writer) io.Writer {
+	if g, ok := w.(*plain.Writer); ok {
+		return g.To
+	}
+	return w
 }
 
 // run is the program: it takes arguments and streams and returns the exit code. A context that ends with the cause
@@ -58,6 +89,7 @@ type streams struct {
 func run(ctx context.Context, args []string, s streams) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer s.guard()()
 	var root *cobra.Command
 	inside := len(args) > 0 && args[0] == realm.Arg
 	if inside {

@@ -137,7 +137,7 @@ func TestWithLab(t *testing.T) {
 		code           int
 		stdout, stderr []string
 	}{
-		{"inspect functions", map[string]any{"inspect/functions": table}, 0, []string{"FUNCTION", "subnet-a,subnet-b", "f\uFFFD[2J", "g         -       -"}, nil},
+		{"inspect functions", map[string]any{"inspect/functions": table}, 0, []string{"FUNCTION", "subnet-a,subnet-b", `f\u001b[2J`, "g           -       -"}, nil},
 		{"inspect functions --format json", map[string]any{"inspect/functions": table}, 0, []string{`"schema": "enilab.inspect/v1"`}, nil},
 		{"inspect enis", map[string]any{"inspect/enis": daemon.Failure{Message: "the lab is ill"}}, 1, nil, []string{"enilab: the lab is ill\n"}},
 		{"inspect rules", map[string]any{"inspect/rules": rules}, 0, []string{"OF     RULE    PACKETS\nvpc-a  sg-web  12\n"}, nil},
@@ -148,7 +148,7 @@ func TestWithLab(t *testing.T) {
 		{"check --format json", map[string]any{"check": drifted}, 4, []string{`"schema": "enilab.check/v1"`, `"what": "10.0.0.4 over eni-a"`}, []string{"2 things differ"}},
 		{"check", map[string]any{"check": daemon.Failure{Message: "iptables: not found"}}, 1, nil, []string{"iptables: not found"}},
 		{"invoke f", map[string]any{"invoke": ok}, 0, []string{`{"a":1}`}, []string{"f/1: attach 30 µs, init 2.00 s (modelled); 1.5 ms measured"}},
-		{"invoke f --log", map[string]any{"invoke": ok}, 0, nil, []string{"START  f\n"}},
+		{"invoke f --log", map[string]any{"invoke": ok}, 0, nil, []string{"START\tf\n"}},
 		{"invoke f --format json", map[string]any{"invoke": ok}, 0, []string{`"total_us": 1500`}, nil},
 		{"invoke f", map[string]any{"invoke": failed}, 1, []string{`{"a":1}`}, []string{"function f failed: Unhandled"}},
 		{"invoke none", map[string]any{"invoke": daemon.Failure{Message: "no such function", Usage: true}}, 2, nil, []string{"no such function"}},

@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/topology":  {"netlab", "internal/spelling"},
 	"internal/wire":      {},
 	"internal/memory":    {},
+	"internal/plain":     {},
 	"internal/sockdiag":  {},
 	"internal/iam":       {"internal/events", "internal/state"},
 	"internal/ec2":       {"internal/events", "internal/state", "netlab"},
@@ -56,7 +57,7 @@ var mayImport = map[string][]string{
 	"cmd/enilab": {
 		"internal/daemon", "internal/labs", "internal/topology", "internal/events", "internal/state",
 		"internal/demo", "internal/compare", "internal/bench", "internal/rollout", "internal/report", "internal/lab", "internal/lambda", "internal/realm", "internal/hoststate", "internal/doctor",
-		"internal/spelling", "internal/sockdiag", "internal/program", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
+		"internal/spelling", "internal/plain", "internal/sockdiag", "internal/program", "nat", "sandbox", "netlab", "internal/netns", "internal/undo",
 	},
 	"examples":      {}, // what a customer writes knows nothing of the lab
 	"internal/arch": {},

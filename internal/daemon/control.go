@@ -8,9 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"enilab/internal/lambda"
 )
@@ -201,7 +199,7 @@ func (d *Daemon) serveLogs(w http.ResponseWriter, r *http.Request) error {
 		_ = flush.Flush()
 	}
 	for l := range lines {
-		_, err := fmt.Fprintf(w, "%s %s %s\n", l.Time.UTC().Format("2006-01-02T15:04:05.000Z"), l.Environment, printable(l.Text))
+		_, err := fmt.Fprintf(w, "%s %s %s\n", l.Time.UTC().Format("2006-01-02T15:04:05.000Z"), l.Environment, l.Text)
 		if err == nil && follow {
 			err = flush.Flush()
 		}
@@ -210,16 +208,6 @@ func (d *Daemon) serveLogs(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return nil
-}
-
-// printable keeps what a function prints from doing things to the terminal that shows it.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) || r == '\t' {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
 }
 
 func (d *Daemon) serveMode(w http.ResponseWriter, r *http.Request) error {
