@@ -68,6 +68,8 @@ packages() {
   echo 'awscli /usr/bin/aws' # version 2; another aws in PATH is not it
   if [ "$1" = test ]; then return; fi
   echo 'nodejs node'
+  echo 'g++ g++' # scripts/public-runtimes.sh compiles a part of AWS's client
+  echo 'libcurl4-openssl-dev /usr/share/aclocal/libcurl.m4'
   echo 'default-jdk-headless javac'
   echo 'python3-jsonschema /usr/lib/python3/dist-packages/jsonschema'
   echo 'python3-yaml /usr/lib/python3/dist-packages/yaml'
