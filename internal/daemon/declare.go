@@ -81,9 +81,12 @@ type functionSpec struct {
 
 // layerContent is a version of a layer by what is in it: it has no number before it is published.
 type layerContent struct {
-	Layer   string `json:"layer"`
-	Content string `json:"content"` // SHA-256
+	Layer   string
+	Content string // SHA-256
 }
+
+// MarshalText writes it as people are shown it.
+func (c layerContent) MarshalText() ([]byte, error) { return []byte(c.Layer + " " + c.Content), nil }
 
 // objectsOf lists everything that a topology declares. codeOf finds code and layers; what it says is wrong with them has its
 // place in the topology.

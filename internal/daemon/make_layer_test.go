@@ -62,6 +62,9 @@ func TestLayers(t *testing.T) {
 	layersOf("brings:1", "deps:1")
 
 	write("x = 2")
+	if a := b.up(t.Context(), text, true); len(a.lines) != 2 || !strings.HasPrefix(a.lines[1], `change function f: layers ["brings `) {
+		t.Errorf("a change reads: %v", a.lines)
+	}
 	up(text, "change layer deps", "change function f")
 	layersOf("brings:1", "deps:2")
 	versionsOf("deps", 2)
