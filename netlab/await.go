@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -48,8 +47,7 @@ func (n *Node) await(ctx context.Context, group uint, pause time.Duration, done 
 }
 
 // awaitUp returns when a link can send. A veth's first end that is set up gets its carrier with the second, and the
-// kernel's link watch makes it ready some time after that; until then it drops what it is to send, without a word. An
-// ARP request lost so costs a second.
+// kernel's link watch makes it ready some time after that; until then it drops what it is to send, without a word.
 func (n *Node) awaitUp(ctx context.Context, index int) error {
 	up := func() (bool, error) {
 		answer, err := n.ask(getLink(index)) // since Linux 6.9 this has the link watch see to it first
@@ -61,44 +59,6 @@ func (n *Node) awaitUp(ctx context.Context, index int) error {
 	}
 	if err := n.await(ctx, unix.RTNLGRP_LINK, patience, up, func() error { return nil }); err != nil {
 		return fmt.Errorf("wait for link %d of %s to be up: %w", index, n.Name, err)
-	}
-	return nil
-}
-
-// resolve asks for a neighbour's hardware address and returns when it is known, once the link can send.
-func (n *Node) resolve(ctx context.Context, link int, neighbor netip.Addr) error {
-	var ready bool
-	look := func(list ...[]byte) error {
-		answer, err := n.ask(append(list, getNeighbor(link, neighbor))...)
-		ready = neighborState(answer)&(unix.NUD_REACHABLE|unix.NUD_PERMANENT) != 0
-		// The machine's one table holds 1,024 (gc_thresh3); those 5 s old make room. Nothing is known until then.
-		if errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOENT) {
-			return nil
-		}
-		return err
-	}
-	known := func() (bool, error) {
-		if ready {
-			return true, nil
-		}
-		err := look()
-		return ready, err
-	}
-	again := func() error { // an entry that waits for its answer does not ask anew
-		return look(forgetNeighbor(link, neighbor), useNeighbor(link, neighbor))
-	}
-	// As a rule one system call does it: to describe the link makes it ready, and the answer comes while it is asked for.
-	err := look(getLink(link), useNeighbor(link, neighbor))
-	if err == nil && !ready {
-		if err = n.awaitUp(ctx, link); err == nil {
-			err = again()
-		}
-	}
-	if err == nil {
-		err = n.await(ctx, unix.RTNLGRP_NEIGH, 10*time.Millisecond, known, again)
-	}
-	if err != nil {
-		return fmt.Errorf("%s asks for the hardware address of %s: %w", n.Name, neighbor, err)
 	}
 	return nil
 }

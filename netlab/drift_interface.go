@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -162,7 +163,7 @@ func (i *Interface) Mend(ctx context.Context, owner *Node) ([]Drift, error) {
 		err = i.configureAgain(owner)
 	}
 	if err == nil {
-		err = i.Resolve(ctx, owner)
+		err = i.AwaitUp(ctx, owner)
 	}
 	if err != nil {
 		return list, fmt.Errorf("%s: mend: %w", i.ID, err)
@@ -191,11 +192,22 @@ func (i *Interface) configureAgain(owner *Node) error {
 			}
 		}
 	}
+	routes, err := owner.Link.RouteList(nil, unix.AF_INET)
+	if err != nil {
+		return fmt.Errorf("routes of %s: %w", owner.Name, err)
+	}
 	if err := owner.Request(AddAddress(i.owner, address)); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("address %s: %w", address, err)
 	}
-	err = owner.Request(linkUp(i.owner), Route{Link: i.owner, Via: router}.Replace())
-	return Blame(err, OwnerLink+" up", "default route via "+router.String())
+	for _, r := range routes {
+		if r.LinkIndex == i.owner && !isDefault(r.Dst) {
+			if err := owner.Link.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("remove the route to %v: %w", r.Dst, err)
+			}
+		}
+	}
+	err = owner.Request(linkUpSilent(i.owner), i.routerEntry().Set(), i.defaultRoute().Replace())
+	return Blame(err, OwnerLink+" up", "router's hardware address", "default route via "+router.String())
 }
 
 func (i *Interface) ownerDrift(owner *Node) (list []Drift, there bool, err error) {
@@ -214,6 +226,9 @@ func (i *Interface) ownerDrift(owner *Node) (list []Drift, there bool, err error
 	if link.Attrs().Flags&net.FlagUp == 0 {
 		list = append(list, Drift{"link", at + " is down, want up", changed})
 	}
+	if link.Attrs().RawFlags&unix.IFF_NOARP == 0 {
+		list = append(list, Drift{"link", at + " asks for hardware addresses", changed})
+	}
 	addresses, err := owner.addresses(i.owner)
 	if err != nil {
 		return nil, true, err
@@ -230,12 +245,22 @@ func (i *Interface) ownerDrift(owner *Node) (list []Drift, there bool, err error
 	router := Gateway(i.Subnet.CIDR)
 	out := false
 	for _, r := range have.routes {
+		if r.LinkIndex == i.owner && !isDefault(r.Dst) { // a former version's, or somebody's
+			list = append(list, Drift{"route", fmt.Sprintf("%v over %s", r.Dst, at), extra})
+		}
 		if via, ok := netip.AddrFromSlice(r.Gw); ok && isDefault(r.Dst) && via.Unmap() == router && r.LinkIndex == i.owner {
 			out = true
 		}
 	}
 	if !out {
 		list = append(list, Drift{"route", fmt.Sprintf("the default route via %s of %s", router, at), missing})
+	}
+	known := slices.ContainsFunc(have.neighbours, func(n netlink.Neigh) bool {
+		to, _ := netip.AddrFromSlice(n.IP)
+		return n.LinkIndex == i.owner && to.Unmap() == router && bytes.Equal(n.HardwareAddr, routerMAC) && n.State&unix.NUD_PERMANENT != 0
+	})
+	if !known {
+		list = append(list, Drift{"neighbour", fmt.Sprintf("the router %s at %s for good, of %s", router, routerMAC, at), missing})
 	}
 	return list, true, nil
 }

@@ -59,11 +59,14 @@ func TestDriftIsMended(t *testing.T) {
 		"a way besides":     {vpc.Node, "ip route add 10.0.1.222 dev $eni", "route extra: 10.0.1.222/32 over $eni"},
 		"no neighbour":      {vpc.Node, "ip neigh delete 10.0.1.200 dev $eni", "neighbour missing: 10.0.1.200 at 0a:58:0a:00:01:c8"},
 		"another neighbour": {vpc.Node, "ip neigh replace 10.0.1.200 lladdr 02:00:00:00:00:01 dev $eni nud permanent", "neighbour changed: 10.0.1.200 is at 02:00:00:00:00:01, want 0a:58:0a:00:01:c8 for good"},
-		"server down":       {web.Node, "ip link set eth0 down", "link changed: vpc-blue.web: eth0 is down, want up\nroute missing: the default route via 10.0.1.1 of vpc-blue.web: eth0"},
-		"no address":        {web.Node, "ip address flush dev eth0", "address missing: 10.0.1.200 of vpc-blue.web: eth0\nroute missing: the default route via 10.0.1.1 of vpc-blue.web: eth0"},
-		"an address more":   {web.Node, "ip address add 10.0.1.201/24 dev eth0", "address extra: 10.0.1.201 of vpc-blue.web: eth0"},
+		"server down":       {web.Node, "ip link set eth0 down", "link changed: vpc-blue.web: eth0 is down, want up\nroute missing: the default route via 10.0.1.1 of vpc-blue.web: eth0\nneighbour missing: the router 10.0.1.1 at 0a:00:00:00:00:01 for good, of vpc-blue.web: eth0"},
+		"no address":        {web.Node, "ip address flush dev eth0", "address missing: 10.0.1.200 of vpc-blue.web: eth0\nroute missing: the default route via 10.0.1.1 of vpc-blue.web: eth0\nneighbour missing: the router 10.0.1.1 at 0a:00:00:00:00:01 for good, of vpc-blue.web: eth0"},
+		"an address more":   {web.Node, "ip address add 10.0.1.201/32 dev eth0", "address extra: 10.0.1.201 of vpc-blue.web: eth0"},
 		"no way out":        {web.Node, "ip route delete default", "route missing: the default route via 10.0.1.1 of vpc-blue.web: eth0"},
-		"another name":      {web.Node, "ip link set eth0 down; ip link set eth0 name eth1; ip link set eth1 up; ip route add default via 10.0.1.1", "link changed: vpc-blue.web: eth0 is called eth1"},
+		"another name":      {web.Node, "ip link set eth0 down; ip link set eth0 name eth1; ip link set eth1 up; ip route add default via 10.0.1.1 onlink dev eth1", "link changed: vpc-blue.web: eth0 is called eth1\nneighbour missing: the router 10.0.1.1 at 0a:00:00:00:00:01 for good, of vpc-blue.web: eth0"},
+		"subnet on link":    {web.Node, "ip route add 10.0.1.0/24 dev eth0", "route extra: 10.0.1.0/24 over vpc-blue.web: eth0"},
+		"router unknown":    {web.Node, "ip neigh delete 10.0.1.1 dev eth0", "neighbour missing: the router 10.0.1.1 at 0a:00:00:00:00:01 for good, of vpc-blue.web: eth0"},
+		"ARP":               {web.Node, "ip link set eth0 arp on", "link changed: vpc-blue.web: eth0 asks for hardware addresses\nneighbour missing: the router 10.0.1.1 at 0a:00:00:00:00:01 for good, of vpc-blue.web: eth0"},
 		"no link":           {vpc.Node, "ip link delete $eni", "link missing: $eni of " + web.Interface.ID + "\nlink missing: vpc-blue.web: eth0 of " + web.Interface.ID},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,6 @@
 package netlab
 
 import (
-	"encoding/binary"
 	"net"
 	"net/netip"
 
@@ -35,28 +34,4 @@ func (e Entry) message(kind, flags uint16) message {
 		m = m.number(unix.NDA_VNI, e.VNI)
 	}
 	return m
-}
-
-// useNeighbor is the request that has the kernel ask for a neighbour's hardware address, as if there were a packet for it.
-func useNeighbor(link int, neighbor netip.Addr) message {
-	return newMessage(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE).neighbor(unix.AF_INET, link, unix.NUD_NONE, unix.NTF_USE).address(unix.NDA_DST, neighbor)
-}
-
-// forgetNeighbor is the request that ends what there is about a neighbour.
-func forgetNeighbor(link int, neighbor netip.Addr) message {
-	return newMessage(unix.RTM_DELNEIGH, 0).neighbor(unix.AF_INET, link, 0, 0).address(unix.NDA_DST, neighbor)
-}
-
-// getNeighbor is the request that tells what there is about a neighbour.
-func getNeighbor(link int, neighbor netip.Addr) message {
-	return newMessage(unix.RTM_GETNEIGH, 0).neighbor(unix.AF_INET, link, 0, 0).address(unix.NDA_DST, neighbor)
-}
-
-// neighborState reads the answer to getNeighbor: the entry's state, such as NUD_REACHABLE. It is zero if that is no answer.
-func neighborState(answer []byte) uint16 {
-	const at = unix.SizeofNlMsghdr + 8 // in struct ndmsg
-	if len(answer) < at+2 || binary.NativeEndian.Uint16(answer[4:]) != unix.RTM_NEWNEIGH {
-		return 0
-	}
-	return binary.NativeEndian.Uint16(answer[at:])
 }

@@ -40,7 +40,7 @@ type Attachment struct {
 //
 // Its life is a row of steps, so that each can be timed: [VPC.NewInterface] reserves; then either [Interface.Create] and
 // [Interface.Attach] (EC2's two calls), or [Interface.CreateIn] (the same in one, which Linux does faster); then
-// [Interface.Configure] and [Interface.Publish]; [Interface.Resolve] waits for the first ARP.
+// [Interface.Configure] and [Interface.Publish]; [Interface.AwaitUp] waits until it can send.
 type Interface struct {
 	ID          string
 	Description string
@@ -164,20 +164,30 @@ func (i *Interface) Attach(owner *Node) error {
 	return nil
 }
 
-// Configure gives the owner's end its address and the router as the way out, as DHCP does on an instance.
+// Configure gives the owner's end its address and the router as the way out, as DHCP does on an instance. All goes to the
+// router, what is for the subnet, too, as on AWS, whose router is on every link and is asked for nothing: the owner is told its
+// hardware address. So an owner that tries one address after the other fills no table of the kernel's.
 func (i *Interface) Configure(owner *Node) error {
 	address, router := netip.PrefixFrom(i.Address, i.Subnet.CIDR.Bits()), Gateway(i.Subnet.CIDR)
-	err := owner.Request(AddAddress(i.owner, address), linkUp(i.owner), Route{Link: i.owner, Via: router}.Add())
+	err := owner.Request(AddAddress(i.owner, address), linkUpSilent(i.owner), i.routerEntry().Set(), i.defaultRoute().Add())
 	if err != nil {
-		return fmt.Errorf("%s: %w", i.ID, Blame(err, "address "+address.String(), OwnerLink+" up", "default route via "+router.String()))
+		return fmt.Errorf("%s: %w", i.ID, Blame(err, "address "+address.String(), OwnerLink+" up", "router's hardware address", "default route via "+router.String()))
 	}
 	return nil
 }
 
+func (i *Interface) routerEntry() Entry {
+	return Entry{Link: i.owner, MAC: routerMAC, To: Gateway(i.Subnet.CIDR)}
+}
+
+func (i *Interface) defaultRoute() Route {
+	return Route{Link: i.owner, Via: Gateway(i.Subnet.CIDR), OnLink: true}
+}
+
 // Publish brings the VPC's end up, and tells the VPC where the address is: the mapping service's entry. It replaces what a
 // former owner of the address left. The VPC knows the owner's hardware address for good: it need not ask, and a permanent
-// entry does not count toward the 1,024 neighbours that the kernel keeps for all namespaces together. It answers the
-// owner's ARP at once, for neighbours in the same subnet, too. A link with an alias is complete: the kernel does all this
+// entry does not count toward the 1,024 neighbours that the kernel keeps for all namespaces together. It answers an
+// owner's ARP at once, which only those of a former version ask. A link with an alias is complete: the kernel does all this
 // before it minds a signal.
 func (i *Interface) Publish() error {
 	err := i.vpc.Node.Request(
@@ -191,10 +201,10 @@ func (i *Interface) Publish() error {
 	return nil
 }
 
-// Resolve has the owner ask for its router's hardware address and returns when the answer has come. Without it the
-// first packet of the owner pays for that.
-func (i *Interface) Resolve(ctx context.Context, owner *Node) error {
-	if err := owner.resolve(ctx, i.owner, Gateway(i.Subnet.CIDR)); err != nil {
+// AwaitUp returns when the owner's end can send: until then the kernel drops what it is to send, without a word. That it
+// never can is the news of an interface whose VPC's end is down.
+func (i *Interface) AwaitUp(ctx context.Context, owner *Node) error {
+	if err := owner.awaitUp(ctx, i.owner); err != nil {
 		return fmt.Errorf("%s: %w", i.ID, err)
 	}
 	return nil
@@ -242,7 +252,7 @@ func (v *VPC) Connect(ctx context.Context, owner *Node, s InterfaceSpec) (_ *Int
 	if err := i.Publish(); err != nil {
 		return nil, err
 	}
-	return i, i.Resolve(ctx, owner)
+	return i, i.AwaitUp(ctx, owner)
 }
 
 // Delete ends the interface and gives its address back. It takes 20–30 ms for a link that still exists. If the kernel

@@ -32,7 +32,7 @@ func attach(t testing.TB, v *netlab.VPC, owner *netlab.Node, s netlab.InterfaceS
 	}
 	must(t, i.Configure(owner))
 	must(t, i.Publish())
-	must(t, i.Resolve(t.Context(), owner))
+	must(t, i.AwaitUp(t.Context(), owner))
 	return i
 }
 
@@ -80,7 +80,6 @@ func TestBothWaysToAttach(t *testing.T) {
 	const want = `veth eth0 mac 0a:58:0a:00:01:0a mtu 1500 txqlen 1000 queues 1/1 group 0 alias "" up
 address 10.0.1.10/24 broadcast 10.0.1.255
 route 0.0.0.0/0 via 10.0.1.1
-route 10.0.1.0/24 via <nil>
 veth eni-0123456789a mac 0a:00:00:00:00:01 mtu 1500 txqlen 1000 queues 1/1 group 16 alias "eni-0123456789abcdef0" up
 VPC's route 10.0.1.10/32
 proxy_delay 0
@@ -174,8 +173,7 @@ func TestFullSubnet(t *testing.T) {
 	}
 }
 
-// TestNeighborsFindEachOther: the router answers ARP for neighbours. That it does so without the kernel's random delay of up
-// to 0.8 s is a setting, proxy_delay, which TestBothWaysToAttach holds.
+// TestNeighborsFindEachOther: by their router.
 func TestNeighborsFindEachOther(t *testing.T) {
 	nstest.NoLeaks(t)
 	spec := plain("vpc-blue")
@@ -190,6 +188,15 @@ func TestNeighborsFindEachOther(t *testing.T) {
 			t.Errorf("seen as %s, want %s", from, i.Address)
 		}
 	}
+}
+
+// TestScanLeavesNoQuestions: an owner that tries its whole subnet, by routes and past them, leaves nothing in the kernel's
+// table of neighbours, which all namespaces share, but what makes room at once.
+func TestScanLeavesNoQuestions(t *testing.T) {
+	nstest.NoLeaks(t)
+	vpc, owner := newVPC(t, plain("vpc-blue")), newNode(t, "owner")
+	attach(t, vpc, owner, open, true)
+	nstest.Scan(t, owner.NS, netip.MustParseAddr("10.0.1.2"))
 }
 
 func TestDeleteAndForget(t *testing.T) {
@@ -346,7 +353,7 @@ func TestThousandInterfaces(t *testing.T) {
 		must(t, err)
 		must(t, i.CreateIn(owners[n]))
 		must(t, i.Configure(owners[n]))
-		must(t, i.Publish()) // and no Resolve: the machine has room for 1,024 neighbours in all
+		must(t, i.Publish())
 	}
 	if after := rules(); after != before || before == 0 {
 		t.Errorf("%d rules, before %d", after, before)
@@ -358,7 +365,7 @@ func TestThousandInterfaces(t *testing.T) {
 	}
 }
 
-// BenchmarkAttach compares EC2's two calls with the same in one; both to the first ARP's end.
+// BenchmarkAttach compares EC2's two calls with the same in one; both until it can send.
 func BenchmarkAttach(b *testing.B) {
 	for name, inPlace := range map[string]bool{"CreateIn": true, "CreateThenAttach": false} {
 		b.Run(name, func(b *testing.B) {

@@ -88,6 +88,13 @@ func linkUp(index int) message {
 	return newMessage(unix.RTM_NEWLINK, 0).link(index, unix.IFF_UP)
 }
 
+// linkUpSilent is the request that brings a link up and keeps it from asking for hardware addresses: its neighbours are told.
+// What its owner may try to reach on the link besides them, a datagram to each address of a subnet say, is remembered
+// as what the kernel throws away first, and not as a question that is in its machine-wide table for seconds.
+func linkUpSilent(index int) message {
+	return newMessage(unix.RTM_NEWLINK, 0).link(index, unix.IFF_UP|unix.IFF_NOARP)
+}
+
 // getLink is the request that describes a link, without its statistics.
 func getLink(index int) message {
 	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS of include/uapi/linux/rtnetlink.h

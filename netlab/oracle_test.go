@@ -165,7 +165,6 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 		m.Index = int32(index)
 		return m
 	}
-	neighbourMessage := &netlink.Ndmsg{Family: unix.AF_INET, Index: 7}
 	covered := map[string]bool{}
 	for _, c := range []struct {
 		function string // that writes the message
@@ -175,6 +174,11 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 		only, only2 []string
 	}{
 		{"linkUp", linkUp(7), call(func(h *netlink.Handle) error { return h.LinkSetUp(device) }), nil, nil},
+		{
+			"linkUpSilent", linkUpSilent(7), call(func(h *netlink.Handle) error { return h.LinkSetUp(device) }, func(h *netlink.Handle) error { return h.LinkSetARPOff(device) }),
+			[]string{"about 00000000070000008100000081000000"},
+			[]string{"kind 19 flags 0x0", "about 00000000070000000100000001000000", "about 00000000070000008000000080000000"}, // both in one message
+		},
 		{
 			"getLink", getLink(7), call(func(h *netlink.Handle) error { _, err := h.LinkByIndex(7); return err }),
 			[]string{"18/29 08000000"},
@@ -218,11 +222,6 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 		{"Entry.message", Entry{Link: 7, MAC: mac, To: ip, Forwarding: true, VNI: 99}.Set(), call(func(h *netlink.Handle) error {
 			return h.NeighSet(neighbour(netlink.Neigh{Family: unix.AF_BRIDGE, State: netlink.NUD_PERMANENT, Flags: netlink.NTF_SELF, HardwareAddr: mac, VNI: 99}))
 		}), nil, nil},
-		{"useNeighbor", useNeighbor(7, ip), call(func(h *netlink.Handle) error {
-			return h.NeighSet(neighbour(netlink.Neigh{Family: unix.AF_INET, Flags: netlink.NTF_USE}))
-		}), nil, nil},
-		{"forgetNeighbor", forgetNeighbor(7, ip), call(func(h *netlink.Handle) error { return h.NeighDel(neighbour(netlink.Neigh{Family: unix.AF_INET})) }), nil, nil},
-		{"getNeighbor", getNeighbor(7, ip), encoded(unix.RTM_GETNEIGH, 0, neighbourMessage, nl.NewRtAttr(unix.NDA_DST, ip.AsSlice())), nil, nil},
 		{"Route.message", Route{Link: 7, Via: ip}.Add(), call(func(h *netlink.Handle) error {
 			return h.RouteAdd(&netlink.Route{LinkIndex: 7, Gw: ip.AsSlice()})
 		}), nil, nil},
@@ -233,9 +232,9 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 			return h.RouteReplace(&netlink.Route{LinkIndex: 7, Dst: IPNet(Host(ip)), Scope: netlink.SCOPE_LINK})
 		}), nil, nil},
 		{"AddAddress", AddAddress(7, netip.PrefixFrom(ip, 24)), call(func(h *netlink.Handle) error {
-			return h.AddrAdd(device, &netlink.Addr{IPNet: IPNet(netip.PrefixFrom(ip, 24))})
+			return h.AddrAdd(device, &netlink.Addr{IPNet: IPNet(netip.PrefixFrom(ip, 24)), Flags: unix.IFA_F_NOPREFIXROUTE})
 		}), nil, nil},
-		{"AddAddress", AddAddress(7, Host(ip)), call(func(h *netlink.Handle) error { return h.AddrAdd(device, &netlink.Addr{IPNet: IPNet(Host(ip))}) }), nil, nil},
+		{"AddAddress", AddAddress(7, Host(ip)), call(func(h *netlink.Handle) error { return h.AddrAdd(device, &netlink.Addr{IPNet: IPNet(Host(ip)), Flags: unix.IFA_F_NOPREFIXROUTE}) }), nil, nil},
 		{"deleteLinks", deleteLinks(2), encoded(unix.RTM_DELLINK, 0, interfaceMessage(0), nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(2))), nil, nil},
 		{"getForwarding", getForwarding(), encoded(unix.RTM_GETNETCONF, 0, &raw{unix.AF_INET, 0, 0, 0}, nl.NewRtAttr(netconfIfindex, nl.Uint32Attr(0xffffffff))), nil, nil},
 		{"promptProxy", promptProxy(7), encoded(unix.RTM_SETNEIGHTBL, 0, &raw{unix.AF_INET, 0, 0, 0}, nl.NewRtAttr(tableName, nl.ZeroTerminated("arp_cache")), tableAttr(7)), nil, nil},

@@ -44,11 +44,13 @@ func (r Route) message(flags uint16) message {
 	return m
 }
 
-// AddAddress is the request that gives a link an address of IPv4, with the subnet that is on the link.
+// AddAddress is the request that gives a link an address of IPv4. The subnet is not on the link for that: whoever is in it
+// is reached by a route.
 func AddAddress(link int, p netip.Prefix) []byte {
 	m := newMessage(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL). // struct ifaddrmsg
 										about(unix.AF_INET, byte(p.Bits()), 0, unix.RT_SCOPE_UNIVERSE).aboutNumber(uint32(link)).
 										address(unix.IFA_LOCAL, p.Addr()).address(unix.IFA_ADDRESS, p.Addr())
+	m = m.number(unix.IFA_FLAGS, unix.IFA_F_NOPREFIXROUTE)
 	if p.Bits() < 31 { // RFC 3021: smaller ones have no address for all
 		own := p.Addr().As4()
 		all := binary.BigEndian.Uint32(own[:]) | (1<<(32-p.Bits()) - 1)

@@ -36,9 +36,9 @@ func (n *Node) AddTunnel(endpoint *Node, t TunnelSpec) (index int, err error) {
 	if err := n.setGRO(t.Name, false); err != nil {
 		return 0, fmt.Errorf("%s: tunnel %s without GRO: %w", n.Name, t.Name, err)
 	}
-	err = n.Request(withoutIPv6(tunnelIndex), linkUp(tunnelIndex))
+	err = n.Request(withoutIPv6(tunnelIndex), linkUpSilent(tunnelIndex))
 	if errors.Is(err, unix.EAFNOSUPPORT) { // a kernel without IPv6
-		err = n.Request(linkUp(tunnelIndex))
+		err = n.Request(linkUpSilent(tunnelIndex))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%s: tunnel %s up: %w", n.Name, t.Name, err)

@@ -99,6 +99,13 @@ func inside(t *testing.T, s *sandbox.Slot) (list []string) {
 	return list
 }
 
+// TestScanLeavesNoQuestions: as of a legacy interface.
+func TestScanLeavesNoQuestions(t *testing.T) {
+	nstest.NoLeaks(t)
+	w, _ := worker(t)
+	nstest.Scan(t, slot(t, w.NewSlot, 1).NS(), netip.MustParseAddr("10.0.1.2"))
+}
+
 // A slot holds what was promised and nothing more: nothing in it depends on a customer.
 func TestSlotHasWhatWasPromised(t *testing.T) {
 	nstest.NoLeaks(t)

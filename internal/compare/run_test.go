@@ -125,8 +125,8 @@ func TestRun(t *testing.T) {
 		t.Errorf("progress %v", progress)
 	}
 	steps := map[string]string{
-		"legacy":         "attach attach/reserve attach/create attach/move attach/configure attach/publish attach/arp",
-		"legacy-inplace": "attach attach/reserve attach/create attach/configure attach/publish attach/arp",
+		"legacy":         "attach attach/reserve attach/create attach/move attach/configure attach/publish attach/up",
+		"legacy-inplace": "attach attach/reserve attach/create attach/configure attach/publish attach/up",
 		"shared":         "attach attach/slot-to-eni attach/eni-to-slot",
 	}
 	if len(variants) != len(steps) {

@@ -78,7 +78,7 @@ type legacyAttachment struct {
 func (a *legacyAttachment) slot() *sandbox.Slot { return a.home }
 
 // steps make an interface in the subnet, put it into the environment's namespace, configure it, tell the VPC where it
-// is, and wait for the first ARP.
+// is, and wait until it can send.
 func (a *legacyAttachment) steps() []sandbox.Step {
 	e, n, m := a.eni, a.network, a.network.service.legacy
 	owner := e.slot.Node
@@ -113,8 +113,8 @@ func (a *legacyAttachment) steps() []sandbox.Step {
 	steps = append(steps, n.service.Model.steps(a.ctx, "model.eni-attach", interfaceAttach)...)
 	step("configure", func() error { return e.iface.Configure(owner) })
 	step("publish", func() error { return e.iface.Publish() })
-	step("arp", func() error {
-		err := e.iface.Resolve(a.ctx, owner)
+	step("up", func() error {
+		err := e.iface.AwaitUp(a.ctx, owner)
 		if err == nil {
 			e.settle(nil)
 		}

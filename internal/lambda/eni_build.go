@@ -148,7 +148,7 @@ func (m *sharedENIs) connect(ctx context.Context, e *sharedENI, owner *netlab.No
 		func() error { return i.CreateIn(owner) },
 		func() error { return i.Configure(owner) },
 		i.Publish,
-		func() error { return i.Resolve(ctx, owner) },
+		func() error { return i.AwaitUp(ctx, owner) },
 	} {
 		if err := step(); err != nil {
 			return addr, err

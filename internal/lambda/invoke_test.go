@@ -52,8 +52,8 @@ func TestColdThenWarm(t *testing.T) {
 	nstest.NoLeaks(t)
 	b := newBed(t)
 	steps := map[lambda.Mode][]string{
-		lambda.Legacy:        {"reserve", "create", "move", "configure", "publish", "arp"},
-		lambda.LegacyInPlace: {"reserve", "create", "configure", "publish", "arp"},
+		lambda.Legacy:        {"reserve", "create", "move", "configure", "publish", "up"},
+		lambda.LegacyInPlace: {"reserve", "create", "configure", "publish", "up"},
 		lambda.Shared:        {"slot-to-eni", "eni-to-slot"},
 	}
 	code := goFunction(t)

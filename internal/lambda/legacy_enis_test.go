@@ -243,7 +243,7 @@ func TestModelledAttach(t *testing.T) {
 	if at < 0 || tl.Spans[at].Kind != sandbox.Modelled || tl.Spans[at].Took < time.Second || tl.Modelled() != tl.Spans[at].Took {
 		t.Fatalf("spans %+v", tl.Spans)
 	}
-	if got := attachSteps(tl); !slices.Equal(got, []string{"reserve", "create", "move", "configure", "publish", "arp"}) {
+	if got := attachSteps(tl); !slices.Equal(got, []string{"reserve", "create", "move", "configure", "publish", "up"}) {
 		t.Errorf("steps %v", got)
 	}
 	if tl.Total+tl.Modelled() > took || tl.Total > took-time.Second || tl.Took(sandbox.PhaseAttach) > tl.Total || tl.Ready() > tl.Total {

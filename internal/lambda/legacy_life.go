@@ -12,9 +12,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// check asks of a kept interface whether the VPC's router still answers it.
+// check looks whether a kept interface can still send.
 func (m *legacyENIs) check(ctx context.Context, e *legacyENI) error {
-	err := e.iface.Resolve(ctx, e.slot.Node)
+	err := e.iface.AwaitUp(ctx, e.slot.Node)
 	if err != nil {
 		m.mu.Lock()
 		e.broken = true

@@ -55,8 +55,8 @@ func (m maker) figure(scenario, name, variant string, at int, unit string, value
 
 // sampleSteps are a start's phases and steps, in µs.
 var sampleSteps = map[string][]bench.Span{
-	"legacy":         {{Name: "reserve", Took: 11}, {Name: "create", Took: 560}, {Name: "move", Took: 19500}, {Name: "configure", Took: 270}, {Name: "publish", Took: 350}, {Name: "arp", Took: 140}},
-	"legacy-inplace": {{Name: "reserve", Took: 11}, {Name: "create", Took: 610}, {Name: "configure", Took: 210}, {Name: "publish", Took: 260}, {Name: "arp", Took: 110}},
+	"legacy":         {{Name: "reserve", Took: 11}, {Name: "create", Took: 560}, {Name: "move", Took: 19500}, {Name: "configure", Took: 270}, {Name: "publish", Took: 350}, {Name: "up", Took: 140}},
+	"legacy-inplace": {{Name: "reserve", Took: 11}, {Name: "create", Took: 610}, {Name: "configure", Took: 210}, {Name: "publish", Took: 260}, {Name: "up", Took: 110}},
 	"shared":         {{Name: "slot-to-eni", Took: 14}, {Name: "eni-to-slot", Took: 15}},
 }
 

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// VPC is a namespace that routes and answers ARP as a customer's does, and no more.
+// VPC is a namespace that routes as a customer's does, and no more.
 type VPC struct {
 	ns   *netns.NS
 	link socket
@@ -139,8 +139,8 @@ func (v *VPC) Owner() (_ *Owner, err error) {
 func (o *Owner) Close() error { return errors.Join(o.link.close(), o.ns.Close()) }
 
 // Attach times what legacy-inplace's attach has the kernel do at the least: a veth with each end in its place, both up,
-// the owner's address and way out, the VPC's route and neighbour, and the first ARP answered. It takes four system calls to
-// send and four to read, because a socket speaks to one namespace.
+// the owner's address, neighbour and way out, the VPC's route and neighbour, and the link ready. It takes three system calls to
+// send and three to read, because a socket speaks to one namespace.
 func (o *Owner) Attach() (took time.Duration, err error) {
 	v, link := o.vpc, o.link
 	index := v.take()
@@ -152,13 +152,12 @@ func (o *Owner) Attach() (took time.Duration, err error) {
 	)
 	inOwner := slices.Concat(
 		request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, aboutAddress(ownerIndex, subnetBits), attribute(unix.IFA_LOCAL, address), attribute(unix.IFA_ADDRESS, address)),
-		request(unix.RTM_NEWLINK, 0, aboutLink(ownerIndex, unix.IFF_UP)),
+		request(unix.RTM_NEWLINK, 0, aboutLink(ownerIndex, unix.IFF_UP|unix.IFF_NOARP)),
+		request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(ownerIndex, unix.NUD_PERMANENT, 0), attribute(unix.NDA_DST, gateway), attribute(unix.NDA_LLADDR, routerMAC)),
 		acknowledged(request(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, aboutRoute(0, unix.RT_SCOPE_UNIVERSE), attribute(unix.RTA_GATEWAY, gateway), attribute(unix.RTA_OIF, number(ownerIndex)))),
 	)
 	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS
 	look := request(unix.RTM_GETLINK, 0, aboutLink(index, 0), attribute(unix.IFLA_EXT_MASK, number(skipStatistics)))
-	known := request(unix.RTM_GETNEIGH, 0, aboutNeighbor(ownerIndex, 0, 0), attribute(unix.NDA_DST, gateway))
-	ask := append(request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(ownerIndex, 0, unix.NTF_USE), attribute(unix.NDA_DST, gateway)), known...)
 
 	began := time.Now()
 	if _, err := v.link.send(inVPC); err != nil {
@@ -170,9 +169,6 @@ func (o *Owner) Attach() (took time.Duration, err error) {
 	// Since Linux 6.9 to look has the link ready; before, the kernel gets to it when it has time.
 	if err := until(began, v.link, look, look, isUp); err != nil {
 		return 0, fmt.Errorf("floor: attach: wait for the link: %w", err)
-	}
-	if err := until(began, link, ask, known, isReachable); err != nil {
-		return 0, fmt.Errorf("floor: attach: first ARP: %w", err)
 	}
 	return time.Since(began), nil
 }

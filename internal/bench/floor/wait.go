@@ -41,9 +41,3 @@ func isUp(a answer) bool {
 	}
 	return false
 }
-
-// isReachable tells of a neighbour whether it has answered.
-func isReachable(a answer) bool {
-	const state = 8 // of struct ndmsg
-	return a.kind == unix.RTM_NEWNEIGH && len(a.body) > state+1 && binary.NativeEndian.Uint16(a.body[state:])&unix.NUD_REACHABLE != 0
-}
