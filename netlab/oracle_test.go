@@ -234,7 +234,9 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 		{"AddAddress", AddAddress(7, netip.PrefixFrom(ip, 24)), call(func(h *netlink.Handle) error {
 			return h.AddrAdd(device, &netlink.Addr{IPNet: IPNet(netip.PrefixFrom(ip, 24)), Flags: unix.IFA_F_NOPREFIXROUTE})
 		}), nil, nil},
-		{"AddAddress", AddAddress(7, Host(ip)), call(func(h *netlink.Handle) error { return h.AddrAdd(device, &netlink.Addr{IPNet: IPNet(Host(ip)), Flags: unix.IFA_F_NOPREFIXROUTE}) }), nil, nil},
+		{"AddAddress", AddAddress(7, Host(ip)), call(func(h *netlink.Handle) error {
+			return h.AddrAdd(device, &netlink.Addr{IPNet: IPNet(Host(ip)), Flags: unix.IFA_F_NOPREFIXROUTE})
+		}), nil, nil},
 		{"deleteLinks", deleteLinks(2), encoded(unix.RTM_DELLINK, 0, interfaceMessage(0), nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(2))), nil, nil},
 		{"getForwarding", getForwarding(), encoded(unix.RTM_GETNETCONF, 0, &raw{unix.AF_INET, 0, 0, 0}, nl.NewRtAttr(netconfIfindex, nl.Uint32Attr(0xffffffff))), nil, nil},
 		{"promptProxy", promptProxy(7), encoded(unix.RTM_SETNEIGHTBL, 0, &raw{unix.AF_INET, 0, 0, 0}, nl.NewRtAttr(tableName, nl.ZeroTerminated("arp_cache")), tableAttr(7)), nil, nil},
