@@ -75,7 +75,7 @@ build() {
 }
 
 # What the lab and its tests want of the distribution, on either architecture.
-packages=iproute2,iptables,redis-server,sudo,procps,kmod,python3-minimal
+packages=iproute2,iptables,redis-server,sudo,procps,kmod,python3
 
 # root_amd64 makes a disk with the distribution as its installer's minimum, a user with sudo whose home has mode 0700, and
 # the lab in that home. systemd runs the steps when all else is up.

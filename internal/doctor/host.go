@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"enilab/internal/runtimes"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -22,14 +24,30 @@ const (
 
 // Host looks at the machine as the user who called: rights, limits, programs, cgroups.
 func Host(ctx context.Context) []Check {
-	return run(ctx, []probe{
+	return slices.Concat(run(ctx, []probe{
 		{name: "rights", try: rights},
 		descriptors,
 		iptablesRestore,
 		redisServer,
 		{name: "bash", try: bash, fix: "sudo apt-get install bash"},
 		{name: "cgroups", try: cgroups},
-	})
+	}), managedRuntimes(ctx, runtimes.NewMachine("/")))
+}
+
+// managedRuntimes tells which interpreters run them. A lab runs without: functions may bring their own.
+func managedRuntimes(ctx context.Context, m *runtimes.Machine) (checks []Check) {
+	for _, l := range m.Languages(ctx) {
+		c := Check{Name: l.Name + " runtimes", Status: OK}
+		var found []string
+		for _, i := range l.Interpreters {
+			found = append(found, i.Version+" ("+i.Path+")")
+		}
+		if c.Detail = strings.Join(found, ", "); found == nil {
+			c.Status, c.Detail, c.Fix = Info, fmt.Sprintf("functions of %s are refused: %v", strings.Join(l.Runtimes, ", "), l.Missing), "sudo apt-get install "+l.Package
+		}
+		checks = append(checks, c)
+	}
+	return checks
 }
 
 var (

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"enilab/internal/nstest"
+	"enilab/internal/runtimes"
 )
 
 func TestHierarchies(t *testing.T) {
@@ -99,6 +100,35 @@ func TestProgramMissing(t *testing.T) {
 	for _, c := range Host(t.Context()) {
 		if p := c.Name; (p == "redis-server" || p == "iptables-restore") && (c.Status != Fail || c.Fix == "") {
 			t.Errorf("not reported: %+v", c)
+		}
+	}
+}
+
+func TestManagedRuntimes(t *testing.T) {
+	root := t.TempDir()
+	for name, says := range map[string]string{"node": "v20.11.0", "python3": "Python 3.11.2", "python3.13": "Python 3.13.1"} {
+		if err := os.MkdirAll(filepath.Join(root, "usr/bin"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "usr/bin", name), []byte("#!/bin/sh\necho "+says+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := managedRuntimes(t.Context(), runtimes.NewMachine(root))
+	want := []Check{
+		{Name: "Node.js runtimes", Status: OK, Detail: "20.11.0 (/usr/bin/node)"},
+		{Name: "Python runtimes", Status: OK, Detail: "3.13.1 (/usr/bin/python3.13), 3.11.2 (/usr/bin/python3)"},
+		{Name: "Java runtimes", Status: Info, Fix: "sudo apt-get install default-jre-headless"},
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%+v", got)
+	}
+	for i, c := range got {
+		if want[i].Detail == "" && strings.HasPrefix(c.Detail, "functions of java25, java21, java17, java11 are refused: java25 needs Java, and this machine has none") {
+			c.Detail = ""
+		}
+		if c != want[i] {
+			t.Errorf("%+v\nwant %+v", c, want[i])
 		}
 	}
 }

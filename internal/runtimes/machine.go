@@ -1,6 +1,8 @@
 package runtimes
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +56,7 @@ func (m *Machine) Find(ctx context.Context, r Runtime) (Interpreter, error) {
 			return Interpreter{}, fmt.Errorf("%s: look for %s: %w", r.Name, pattern, err)
 		}
 		for _, path := range paths {
-			v, err := m.version(ctx, path)
+			v, err := m.version(ctx, path, l.complete)
 			switch {
 			case ctx.Err() != nil:
 				return Interpreter{}, context.Cause(ctx)
@@ -80,6 +82,36 @@ func (m *Machine) Find(ctx context.Context, r Runtime) (Interpreter, error) {
 	return i, nil
 }
 
+// Language is what a machine has for the runtimes of a language.
+type Language struct {
+	Name         string
+	Runtimes     []string      // names
+	Interpreters []Interpreter // that run them, each once; none: Missing says why, and Package brings one
+	Missing      error
+	Package      string // Debian's
+}
+
+// Languages tells which managed runtimes a machine can run.
+func (m *Machine) Languages(ctx context.Context) (list []Language) {
+	for _, of := range []*language{&node, &python, &java} {
+		l := Language{Name: of.name, Package: of.brings}
+		for _, r := range all {
+			if r.language != of {
+				continue
+			}
+			l.Runtimes = append(l.Runtimes, r.Name)
+			i, err := m.Find(ctx, r)
+			if err != nil {
+				l.Missing = cmp.Or(l.Missing, err)
+			} else if !slices.ContainsFunc(l.Interpreters, func(known Interpreter) bool { return known.Path == i.Path }) {
+				l.Interpreters = append(l.Interpreters, i)
+			}
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
 // inside is a path as sandboxes have it.
 func (m *Machine) inside(path string) string {
 	return "/" + strings.TrimPrefix(strings.TrimPrefix(path, m.root), "/")
@@ -87,8 +119,9 @@ func (m *Machine) inside(path string) string {
 
 var errOutside = errors.New("it leads to a place that functions do not see")
 
-// version asks a program for its version, if that was not done before.
-func (m *Machine) version(ctx context.Context, path string) (version, error) {
+// version asks a program for its version, if that was not done before, and whether it has what else the lab's part needs:
+// with these arguments it does nothing, and fails if it has not.
+func (m *Machine) version(ctx context.Context, path string, complete []string) (version, error) {
 	info, err := m.look(path)
 	if err != nil {
 		return nil, err
@@ -101,15 +134,29 @@ func (m *Machine) version(ctx context.Context, path string) (version, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--version")
-	cmd.Env = []string{"PATH=/usr/bin:/bin"} // nothing of the lab's own environment is for it, such as NODE_OPTIONS
-	said, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s --version: %w", path, err)
+	ask := func(arguments ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, path, arguments...)
+		cmd.Env = []string{"PATH=/usr/bin:/bin"} // nothing of the lab's own environment is for it, such as NODE_OPTIONS
+		var said, complaint bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &said, &complaint
+		if err := cmd.Run(); err != nil {
+			last := strings.TrimSpace(complaint.String())
+			return "", fmt.Errorf("%s %s: %w %.200s", path, strings.Join(arguments, " "), err, last[strings.LastIndexByte(last, '\n')+1:])
+		}
+		return said.String(), nil
 	}
-	v := parseVersion(string(said))
+	said, err := ask("--version")
+	if err != nil {
+		return nil, err
+	}
+	v := parseVersion(said)
 	if v == nil {
 		return nil, fmt.Errorf("%s --version says no version, but %.64q", path, said)
+	}
+	if complete != nil {
+		if _, err := ask(complete...); err != nil {
+			return nil, fmt.Errorf("it is not complete: %w", err)
+		}
 	}
 	m.mu.Lock()
 	m.asked[path] = program{info, v}

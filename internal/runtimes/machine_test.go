@@ -22,7 +22,16 @@ func fake(t *testing.T, programs map[string]string) *Machine {
 		if target, link := strings.CutPrefix(says, "/"); link {
 			err = os.Symlink(filepath.Join(root, target), file)
 		} else {
-			err = os.WriteFile(file, []byte("#!/bin/sh\n[ \"$*\" = --version ] && [ -z \"$NODE_OPTIONS\" ] || exit 3\necho \""+says+"\"\n"), 0o755)
+			err = os.WriteFile(file, []byte(strings.Replace(`#!/bin/sh
+[ -z "$NODE_OPTIONS" ] || exit 3
+case "$1 SAYS" in
+  "-IBc "*minimal) echo 'Traceback
+ModuleNotFoundError: No module named json' >&2; exit 1 ;;
+  --version*) echo "SAYS" ;;
+  "-IBc "*) ;;
+  *) exit 3
+esac
+`, "SAYS", says, -1)), 0o755)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -49,6 +58,11 @@ func TestFind(t *testing.T) {
 			programs: map[string]string{"usr/bin/python3": "Python 3.11.2", "usr/local/bin/python3.13": "Python 3.13.1"},
 			want:     Interpreter{Path: "/usr/local/bin/python3.13", Version: "3.13.1", Tag: "python:3.13.1"},
 		},
+		{
+			runtime:  "python3.12",
+			programs: map[string]string{"usr/bin/python3": "Python 3.11.2", "usr/bin/python3.13": "Python 3.13.1", "usr/bin/python3.13-config": "Python 3.12.0"},
+			want:     Interpreter{"/usr/bin/python3.13", "3.13.1", "python:3.13.1", "runs on Python 3.13.1"},
+		},
 		{ // what is newer does what is asked for more likely
 			runtime:  "nodejs20.x",
 			programs: map[string]string{"usr/local/bin/node": "v18.0.0", "usr/bin/node": "v24.1.0"},
@@ -60,6 +74,11 @@ func TestFind(t *testing.T) {
 			runtime:  "nodejs22.x",
 			programs: map[string]string{"root/.nvm/node": "v22.0.0", "usr/local/bin/node": "/root/.nvm/node"},
 			err:      "/usr/local/bin/node is none: it leads to a place that functions do not see",
+		},
+		{ // as python3-minimal is
+			runtime:  "python3.11",
+			programs: map[string]string{"usr/bin/python3": "Python 3.11.2 minimal"},
+			err:      "exit status 1 ModuleNotFoundError: No module named json; install it: apt-get install python3",
 		},
 		{runtime: "nodejs22.x", programs: map[string]string{"usr/bin/node": "hello"}, err: `says no version, but "hello\n"`},
 	} {

@@ -91,6 +91,7 @@ type language struct {
 	tag       string                 // as AWS's log has it
 	brings    string                 // the Debian package with its interpreter
 	least     version                // the oldest that the lab's own part runs on
+	complete  []string               // arguments with which an interpreter fails that lacks what the lab's own part needs; nil: none does
 	programs  func(version) []string // where interpreters may be, as patterns below the root, the most likely first
 	arguments func(start) []string
 	variables func(version) map[string]string
@@ -137,7 +138,10 @@ func withoutExperiments(s start) (flags []string) {
 
 var python = language{
 	name: "Python", tag: "python", brings: "python3", least: version{3, 9},
-	programs:  func(v version) []string { return inPath("python"+v.String(), "python3") },
+	complete: []string{"-IBc", "import http.client, json, logging"}, // Debian's python3-minimal has no json
+	programs: func(v version) []string {
+		return inPath("python"+v.String(), "python3", "python3.[0-9]", "python3.[0-9][0-9]")
+	},
 	arguments: func(start) []string { return []string{Dir + "/bootstrap.py"} },
 	variables: func(version) map[string]string { return map[string]string{"PYTHONPATH": Dir} },
 }

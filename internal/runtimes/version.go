@@ -48,5 +48,6 @@ func (v version) nearer(other, w version) bool {
 	if newer != otherNewer {
 		return newer
 	}
-	return slices.Compare(v, other) < 0 == newer
+	order := slices.Compare(v, other)
+	return order < 0 && newer || order > 0 && !newer
 }
