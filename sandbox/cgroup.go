@@ -52,6 +52,7 @@ type Usage struct {
 type Cgroups struct {
 	lab         string
 	hierarchies []hierarchy
+	uids        *os.File // locks the lab's range of user ids; nil: it has none
 }
 
 // NewCgroups makes the lab's groups. Left-overs of a dead lab with this name must be removed first, with RemoveCgroups.
@@ -63,7 +64,7 @@ func NewCgroups(lab string) (_ *Cgroups, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cgroups{lab, hierarchies}
+	c := &Cgroups{lab: lab, hierarchies: hierarchies}
 	var undo undo.Stack
 	defer undo.CloseOn(&err)
 	for _, h := range hierarchies {
@@ -75,8 +76,12 @@ func NewCgroups(lab string) (_ *Cgroups, err error) {
 	return c, nil
 }
 
-// Close removes the lab's groups, with all that is left in them.
-func (c *Cgroups) Close() error { return RemoveCgroups(c.lab) }
+// Close removes the lab's groups, with all that is left in them, and gives its user ids back.
+func (c *Cgroups) Close() error {
+	err := RemoveCgroups(c.lab)
+	c.uids.Close() // nil-safe
+	return err
+}
 
 // RemoveCgroups removes all control groups of a lab that is gone, and kills what still runs in them. It touches no
 // others. A lab without any is not an error.

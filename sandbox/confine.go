@@ -47,6 +47,9 @@ func (s *stage) plan(p *plan, m *machine, e entries) {
 		s.add("close the other end", unix.SYS_CLOSE, lit(e.gate)) // or its end would never be seen
 		s.add("wait for ids", unix.SYS_READ, lit(e.ids), own(unsafe.Pointer(&s.failed)), lit(1)).end = true
 	}
+	if p.uid == 0 {
+		s.boundWatches()
+	}
 	s.begin("session")
 	s.add("setsid", unix.SYS_SETSID)
 	s.joinCgroups(e.joins)
@@ -60,6 +63,24 @@ func (s *stage) plan(p *plan, m *machine, e entries) {
 	s.add("unblock signals", unix.SYS_RT_SIGPROCMASK, lit(unix.SIG_SETMASK), structureOf(s, uint64(0)), lit(0), lit(8))
 	s.loadSeccomp()
 	s.becomeFunction()
+}
+
+// maxWatchers is how many inotify instances the processes of an environment may have together.
+const maxWatchers = "16"
+
+// boundWatches keeps an environment in a user namespace from using up the instances of inotify that its user has, who has
+// 128 for all programs (inotify(7)). With a user id of its own it has as many of its own.
+func (s *stage) boundWatches() {
+	s.begin("limits")
+	open := s.add("open user.max_inotify_instances", unix.SYS_OPENAT, lit(unix.AT_FDCWD), s.string("/proc/sys/user/max_inotify_instances"), lit(unix.O_WRONLY|unix.O_CLOEXEC), lit(0))
+	open.pass = [2]uint16{uint16(unix.ENOENT)} // a kernel without inotify
+	fd := s.keep(open)
+	for _, c := range []*call{
+		s.add("bound inotify instances", unix.SYS_WRITE, fd, s.string(maxWatchers), lit(len(maxWatchers))),
+		s.add("close user.max_inotify_instances", unix.SYS_CLOSE, fd),
+	} {
+		c.pass = [2]uint16{uint16(unix.EBADF)}
+	}
 }
 
 // joinCgroups moves the process into the version 1 groups: "0" means the writer, and writing to tasks instead of

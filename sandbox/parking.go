@@ -10,7 +10,7 @@ import (
 
 // Parking parks launchers in slots, and gives each the names that tell environments of a host apart.
 type Parking struct {
-	FirstUID uint32   // environments run as this user id and those after it; zero: uid 0 of a user namespace each
+	FirstUID uint32   // environments run as the UIDs user ids from this one on, in turn; zero: uid 0 of a user namespace each
 	Cgroups  *Cgroups // nil: no control groups
 	Limits   Limits   // of each control group until Launcher.Start says otherwise
 	Endpoint bool     // slots get Slot.Endpoint
@@ -21,9 +21,6 @@ type Parking struct {
 
 // Close ends what makes the launchers' processes; launchers that are there stay. It comes after the pools.
 func (p *Parking) Close() error { return p.zygote.Close() }
-
-// uids is how many user ids environments take in turn.
-const uids = 1 << 24
 
 // Slots makes of a maker of slots one of slots with a launcher. It is for NewPool; several pools may share a Parking.
 func (p *Parking) Slots(maker func(index int) (*Slot, error)) func(context.Context, int) (*Slot, error) {
@@ -57,7 +54,7 @@ func (p *Parking) park(ctx context.Context, s *Slot) (_ *Launcher, err error) {
 	number := p.count.Add(1)
 	c := ParkConfig{NetNS: s.NS(), Hostname: "env-" + strconv.FormatUint(uint64(number), 10)}
 	if p.FirstUID != 0 {
-		c.UID = p.FirstUID + number%uids
+		c.UID = p.FirstUID + number%UIDs
 		c.GID = c.UID
 	}
 	if p.Cgroups != nil {

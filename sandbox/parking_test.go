@@ -1,6 +1,8 @@
 package sandbox_test
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -57,4 +59,36 @@ func TestParking(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLabsHaveUserIDsOfTheirOwn: two labs that run, and a third after one of them has gone.
+func TestLabsHaveUserIDsOfTheirOwn(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	if err := sandbox.CheckCgroups(); err != nil {
+		t.Skip(err)
+	}
+	const base, ranges = 2_000_000_000, 100
+	lab := func(name string) (*sandbox.Cgroups, uint32) {
+		g, err := sandbox.NewCgroups(fmt.Sprintf("test-%d-%s", os.Getpid(), name))
+		must(t, err)
+		first, err := g.ClaimUIDs(base, ranges)
+		must(t, err)
+		return g, first
+	}
+	a, first := lab("a")
+	b, second := lab("b")
+	if first == second || (first-base)%sandbox.UIDs != 0 || (second-base)%sandbox.UIDs != 0 {
+		t.Errorf("ranges from %d and %d on", first, second)
+	}
+	if _, err := a.ClaimUIDs(base, ranges); err == nil {
+		t.Error("one lab has two ranges")
+	}
+	must(t, a.Close())
+	c, third := lab("c")
+	if third == second {
+		t.Errorf("the range from %d on twice", third)
+	}
+	must(t, b.Close())
+	must(t, c.Close())
 }

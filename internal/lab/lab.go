@@ -55,9 +55,12 @@ type Lab struct {
 	undo undo.Stack
 }
 
-// firstUID is where the user ids of environments begin: above what systemd assigns (up to 1,879,048,191,
-// https://systemd.io/UIDS-GIDS/) and below 2^31, beyond which some programs see negative numbers.
-const firstUID = 1_900_000_000
+// The user ids of labs' environments are above what systemd assigns (up to 1,879,048,191, https://systemd.io/UIDS-GIDS/)
+// and below 2^31, beyond which some programs see negative numbers. Each lab has sandbox.UIDs of them.
+const (
+	firstUID  = 1_900_000_000
+	uidRanges = (1<<31 - firstUID) / sandbox.UIDs // 236 labs at a time
+)
 
 // Build makes it all, or nothing. With a State, functions and ENIs are there once the caller has restored the control
 // planes; what is pinned stays if Build fails.
@@ -91,12 +94,17 @@ func Build(ctx context.Context, c Config) (_ *Lab, err error) {
 		Account: c.Account, Region: c.Region, Quotas: c.Quotas, Model: c.Model, Allowed: c.Allowed, RoleExists: c.Role, Identify: c.Identify,
 		State: c.State, Events: c.Events, Log: c.Log,
 	}
-	if !realm.Rootless() {
-		config.FirstUID = firstUID
-	}
 	config.Cgroups, lab.Limits = sandbox.NewCgroups(c.Name)
 	if lab.Limits == nil {
 		lab.undo.Push(config.Cgroups.Close)
+	}
+	if !realm.Rootless() {
+		config.FirstUID = firstUID
+		if lab.Limits == nil {
+			if config.FirstUID, err = config.Cgroups.ClaimUIDs(firstUID, uidRanges); err != nil {
+				return nil, err
+			}
+		}
 	}
 	lab.Lambda = lambda.New(config)
 	lab.undo.Push(lab.Lambda.Close)

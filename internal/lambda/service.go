@@ -33,7 +33,7 @@ type Config struct {
 	CodeDir    string                // where the worker unpacks code
 	Limits     sandbox.ArchiveLimits // zero means Lambda's
 	Cgroups    *sandbox.Cgroups      // nil: environments have no control groups
-	FirstUID   uint32                // environments run as this user id and the 16 million after it; zero: as the lab's own
+	FirstUID   uint32                // environments run as the sandbox.UIDs user ids from this one on; zero: as the lab's own
 	Account    string                // zero means "123456789012"
 	Region     string                // empty means "us-east-1"
 	InitTime   time.Duration         // for a runtime to ask for its first event; zero means 10 s, as on AWS

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
+	"strconv"
 
 	"github.com/containernetworking/plugins/pkg/netlinksafe"
 	"github.com/vishvananda/netlink"
@@ -72,6 +74,9 @@ func Enter() (*Inside, error) {
 			return nil, fmt.Errorf("realm: mount %s on %s: %w", m.kind, m.target, err)
 		}
 	}
+	if err := boundWatchers(); err != nil {
+		return nil, err
+	}
 	handle, err := netlinksafe.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("realm: netlink: %w", err)
@@ -84,6 +89,29 @@ func Enter() (*Inside, error) {
 		return nil, err
 	}
 	return &Inside{os.NewFile(resultFD, "result"), pid}, nil
+}
+
+// boundWatchers leaves half of the inotify instances that this user may have to programs outside, if the realm has a user
+// namespace of its own: all that is in it counts as this user. See inotify(7) and user_namespaces(7).
+func boundWatchers() error {
+	if !Rootless() {
+		return nil
+	}
+	b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
+	if errors.Is(err, fs.ErrNotExist) { // a kernel without inotify
+		return nil
+	}
+	var most int
+	if err == nil {
+		_, err = fmt.Sscan(string(b), &most)
+	}
+	if err == nil {
+		err = os.WriteFile("/proc/sys/user/max_inotify_instances", []byte(strconv.Itoa(most/2)), 0)
+	}
+	if err != nil {
+		return fmt.Errorf("realm: bound inotify instances: %w", err)
+	}
+	return nil
 }
 
 // Join makes the daemon ready that a keeper has started: its children inherit nothing of what it was passed, and it may
