@@ -20,6 +20,8 @@ type Config struct {
 	Log     *slog.Logger
 	Hosts   []string // names by which clients may call it, besides localhost and addresses
 
+	DownloadKey []byte // signs the URLs of code; empty: each server has its own, and its URLs end with it
+
 	Memory func() int64 // bytes that requests may take at the moment; nil means what wire.Config says
 }
 

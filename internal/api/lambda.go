@@ -23,7 +23,7 @@ type lambdaAPI struct {
 
 func registerLambda(s *wire.Server, c Config) {
 	l := lambdaAPI{Service: c.Lambda}
-	l.downloads = s.Downloads(l.openCode)
+	l.downloads = s.Downloads(c.DownloadKey, l.openCode)
 	handle(s, api.CreateFunction, l.createFunction)
 	handle(s, api.GetFunction, l.getFunction)
 	handle(s, api.GetFunctionConfiguration, l.getFunctionConfiguration)
@@ -227,13 +227,10 @@ func (l lambdaAPI) getFunction(ctx context.Context, in *api.GetFunctionRequest) 
 	}
 	out := &api.GetFunctionResponse{
 		Configuration: configuration(f.Configuration), Tags: f.Tags,
-		Code: &api.FunctionCodeLocation{RepositoryType: new("S3")},
+		Code: &api.FunctionCodeLocation{RepositoryType: new("S3"), Location: l.location(ctx, codeName(f))},
 	}
 	if f.ReservedConcurrency != nil {
 		out.Concurrency = &api.Concurrency{ReservedConcurrentExecutions: new(int32(*f.ReservedConcurrency))}
-	}
-	if r := wire.RequestOf(ctx); r != nil {
-		out.Code.Location = new(l.downloads.URL(r.Host, codeName(f)))
 	}
 	return out, nil
 }

@@ -20,7 +20,7 @@ func registerLayers(s *wire.Server, l lambdaAPI) {
 	handle(s, api.DeleteLayerVersion, l.deleteLayerVersion)
 }
 
-func (l lambdaAPI) publishLayerVersion(_ context.Context, in *api.PublishLayerVersionRequest) (*api.PublishLayerVersionResponse, error) {
+func (l lambdaAPI) publishLayerVersion(ctx context.Context, in *api.PublishLayerVersionRequest) (*api.PublishLayerVersionResponse, error) {
 	key, err := storeKey(in.Content.S3Bucket, in.Content.S3Key)
 	if err != nil {
 		return nil, err
@@ -32,33 +32,33 @@ func (l lambdaAPI) publishLayerVersion(_ context.Context, in *api.PublishLayerVe
 	if err != nil {
 		return nil, err
 	}
-	out := api.PublishLayerVersionResponse(*layerVersion(v))
+	out := api.PublishLayerVersionResponse(*l.layerVersion(ctx, v))
 	return &out, nil
 }
 
 // layerVersion is a layer version as the wire shows it.
-func layerVersion(v lambda.LayerVersion) *api.GetLayerVersionResponse {
+func (l lambdaAPI) layerVersion(ctx context.Context, v lambda.LayerVersion) *api.GetLayerVersionResponse {
 	return &api.GetLayerVersionResponse{
-		Content:  &api.LayerVersionContentOutput{CodeSha256: &v.CodeSha256, CodeSize: &v.CodeSize},
+		Content:  &api.LayerVersionContentOutput{CodeSha256: &v.CodeSha256, CodeSize: &v.CodeSize, Location: l.location(ctx, layerName(v))},
 		LayerArn: &v.LayerARN, LayerVersionArn: &v.ARN, Version: &v.Version, Description: &v.Description, LicenseInfo: set(v.LicenseInfo),
 		CreatedDate: new(v.Created.UTC().Format(lastModified)), CompatibleRuntimes: v.CompatibleRuntimes, CompatibleArchitectures: v.CompatibleArchitectures,
 	}
 }
 
-func (l lambdaAPI) getLayerVersion(_ context.Context, in *api.GetLayerVersionRequest) (*api.GetLayerVersionResponse, error) {
+func (l lambdaAPI) getLayerVersion(ctx context.Context, in *api.GetLayerVersionRequest) (*api.GetLayerVersionResponse, error) {
 	v, err := l.GetLayerVersion(*in.LayerName, *in.VersionNumber)
 	if err != nil {
 		return nil, err
 	}
-	return layerVersion(v), nil
+	return l.layerVersion(ctx, v), nil
 }
 
-func (l lambdaAPI) getLayerVersionByARN(_ context.Context, in *api.GetLayerVersionByArnRequest) (*api.GetLayerVersionResponse, error) {
+func (l lambdaAPI) getLayerVersionByARN(ctx context.Context, in *api.GetLayerVersionByArnRequest) (*api.GetLayerVersionResponse, error) {
 	v, err := l.GetLayerVersionByARN(*in.Arn)
 	if err != nil {
 		return nil, err
 	}
-	return layerVersion(v), nil
+	return l.layerVersion(ctx, v), nil
 }
 
 func (l lambdaAPI) deleteLayerVersion(_ context.Context, in *api.DeleteLayerVersionRequest) (*wire.None, error) {

@@ -131,7 +131,7 @@ func TestEventInvokeConfig(t *testing.T) {
 	complaint{notFound, 404, "The function arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST doesn't have an EventInvokeConfig"}.is(t, "none", failed(t, f.lambda.GetFunctionEventInvokeConfig, &awslambda.GetFunctionEventInvokeConfigInput{FunctionName: name}))
 }
 
-// TestCodeLocation downloads a function's code as backup tools do.
+// TestCodeLocation downloads a function's code, and a layer's, as backup tools do.
 func TestCodeLocation(t *testing.T) {
 	f := newFunctions(t)
 	ctx := t.Context()
@@ -154,6 +154,13 @@ func TestCodeLocation(t *testing.T) {
 	status, text := get(*code.Location)
 	equal(t, "status", status, 200)
 	equal(t, "code", text == string(script(t, echo)), true)
+	layer := zipOf(t, "greeting", "hello")
+	made := answer(f.lambda.PublishLayerVersion(ctx, &awslambda.PublishLayerVersionInput{LayerName: aws.String("f"), Content: &types.LayerVersionContentInput{ZipFile: layer}}))(t)
+	shown := answer(f.lambda.GetLayerVersion(ctx, &awslambda.GetLayerVersionInput{LayerName: made.LayerArn, VersionNumber: &made.Version}))(t)
+	for _, location := range []*string{made.Content.Location, shown.Content.Location} {
+		status, text = get(*location)
+		equal(t, "a layer", fmt.Sprint(status, text == string(layer)), "200 true")
+	}
 	status, _ = get(strings.Replace(*code.Location, "/f/", "/g/", 1))
 	equal(t, "another function's", status, 403)
 }

@@ -5,6 +5,8 @@ package daemon
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,10 +101,13 @@ func Serve(ctx context.Context, c Config) (err error) {
 	return d.endedWell()
 }
 
-// api is who answers AWS's clients.
+// api is who answers AWS's clients. URLs of code are signed with what comes of the lab's key, so that the next daemon knows them.
 func (d *Daemon) api() api.Config {
+	key := hmac.New(sha256.New, []byte(d.Key.SecretAccessKey))
+	key.Write([]byte("downloads"))
 	return api.Config{
-		Lambda: d.lab.Lambda, EC2: d.ec2, IAM: d.iam, Account: d.settings.Account, Region: d.settings.Region, Hosts: d.settings.Hosts, Log: d.Log, Memory: requestMemory,
+		DownloadKey: key.Sum(nil),
+		Lambda:      d.lab.Lambda, EC2: d.ec2, IAM: d.iam, Account: d.settings.Account, Region: d.settings.Region, Hosts: d.settings.Hosts, Log: d.Log, Memory: requestMemory,
 	}
 }
 

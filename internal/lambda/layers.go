@@ -218,6 +218,21 @@ func (s *Service) GetLayerVersionByARN(arn string) (LayerVersion, error) {
 	return s.GetLayerVersion(layer, version)
 }
 
+// OpenLayerVersion opens a version's archive.
+func (s *Service) OpenLayerVersion(layer string, version int64) (*sandbox.CodeFile, error) {
+	if _, err := s.GetLayerVersion(layer, version); err != nil {
+		return nil, err
+	}
+	name, _ := s.layerName(layer)
+	s.layers.mu.Lock()
+	v := s.layers.byName[name].find(version)
+	s.layers.mu.Unlock()
+	if v == nil {
+		return nil, s.noLayer()
+	}
+	return s.uploads.Open(v.Key)
+}
+
 // cutLayerVersion takes the number of a version off its ARN; 0: there is none.
 func cutLayerVersion(arn string) (layer string, version int64) {
 	at := strings.LastIndexByte(arn, ':')

@@ -16,11 +16,11 @@ import (
 )
 
 // Downloads gives what is too large for an answer by URLs that it signs, as S3 does with presigned ones: whoever has one may
-// read that object until it expires, and nobody can guess another. A server that starts anew knows none of the former.
+// read that object until it expires, and nobody can guess another.
 type Downloads struct {
 	open func(name string) (io.ReadSeekCloser, error)
 	now  func() time.Time
-	key  [32]byte
+	key  []byte
 }
 
 // downloadPath is where downloads are, on each host that the server answers on. No operation of a service is below it.
@@ -29,10 +29,14 @@ const downloadPath = "/_enilab/downloads/"
 // downloadTime is how long a URL is good: as long as Lambda's. https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
 const downloadTime = 10 * time.Minute
 
-// Downloads has the server give what open opens. Of an object that is not there the error is fs.ErrNotExist.
-func (s *Server) Downloads(open func(name string) (io.ReadSeekCloser, error)) *Downloads {
-	d := &Downloads{open: open, now: s.config.Now}
-	_, _ = rand.Read(d.key[:]) // it never fails
+// Downloads has the server give what open opens. Of an object that is not there the error is fs.ErrNotExist. The key signs the
+// URLs: those of a server that had the same key are good here, too. Without one the server makes its own.
+func (s *Server) Downloads(key []byte, open func(name string) (io.ReadSeekCloser, error)) *Downloads {
+	if len(key) == 0 {
+		key = make([]byte, sha256.Size)
+		_, _ = rand.Read(key) // it never fails
+	}
+	d := &Downloads{open: open, now: s.config.Now, key: key}
 	s.downloads = d
 	return d
 }
@@ -48,7 +52,7 @@ func (d *Downloads) URL(host, name string) string {
 }
 
 func (d *Downloads) sign(name, at string) string {
-	mac := hmac.New(sha256.New, d.key[:])
+	mac := hmac.New(sha256.New, d.key)
 	mac.Write([]byte(at + "\n" + name))
 	return hex.EncodeToString(mac.Sum(nil))
 }

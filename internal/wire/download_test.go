@@ -20,7 +20,8 @@ func (object) Close() error { return nil }
 func TestDownloads(t *testing.T) {
 	now := today
 	s := wire.New(wire.Config{Now: func() time.Time { return now }})
-	d := s.Downloads(func(name string) (io.ReadSeekCloser, error) {
+	key := []byte("the lab's")
+	d := s.Downloads(key, func(name string) (io.ReadSeekCloser, error) {
 		if name != "f/$LATEST/abc" {
 			return nil, fs.ErrNotExist
 		}
@@ -67,6 +68,17 @@ func TestDownloads(t *testing.T) {
 		u.RawQuery = q.Encode()
 		if status, body := get(u.String()); status != 403 || !strings.Contains(body, "SignatureDoesNotMatch") {
 			t.Errorf("%s: %d %s", what, status, body)
+		}
+	}
+	again := wire.New(wire.Config{Now: func() time.Time { return now }}) // after a restart
+	again.Downloads(key, func(string) (io.ReadSeekCloser, error) { return object{strings.NewReader("the code")}, nil })
+	other := wire.New(wire.Config{Now: func() time.Time { return now }})
+	other.Downloads(nil, func(string) (io.ReadSeekCloser, error) { return object{strings.NewReader("the code")}, nil })
+	for server, want := range map[*wire.Server]int{again: 200, other: 403} {
+		next := httptest.NewServer(server)
+		defer next.Close()
+		if status, body := get(strings.Replace(good, front.URL, next.URL, 1)); status != want {
+			t.Errorf("another server: %d %s, want %d", status, body, want)
 		}
 	}
 	now = now.Add(11 * time.Minute)
