@@ -65,10 +65,7 @@ func (h ec2Handlers) modifyVpcAttribute(_ context.Context, in *ec2api.ModifyVpcA
 	case support != nil && hostnames != nil: // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcAttribute.html
 		return nil, refusal(invalidParameterCombination, "EnableDnsSupport and EnableDnsHostnames cannot be modified in the same request")
 	}
-	if err := notSupported("EnableNetworkAddressUsageMetrics", given(metrics)); err != nil {
-		return nil, err
-	}
-	return nil, h.ModifyVpcAttribute(ec2.ModifyVpcAttributeInput{VpcID: *in.VpcId, EnableDNSSupport: support, EnableDNSHostnames: hostnames})
+	return nil, h.ModifyVpcAttribute(ec2.ModifyVpcAttributeInput{VpcID: *in.VpcId, EnableDNSSupport: support, EnableDNSHostnames: hostnames, EnableMetrics: metrics})
 }
 
 func (h ec2Handlers) describeVpcAttribute(_ context.Context, in *ec2api.DescribeVpcAttributeRequest) (*ec2api.DescribeVpcAttributeResult, error) {
@@ -86,7 +83,7 @@ func (h ec2Handlers) describeVpcAttribute(_ context.Context, in *ec2api.Describe
 	case "enableDnsHostnames":
 		out.EnableDnsHostnames = &ec2api.AttributeBooleanValue{Value: new(v.EnableDNSHostnames)}
 	case "enableNetworkAddressUsageMetrics":
-		out.EnableNetworkAddressUsageMetrics = &ec2api.AttributeBooleanValue{Value: new(false)}
+		out.EnableNetworkAddressUsageMetrics = &ec2api.AttributeBooleanValue{Value: new(v.EnableMetrics)}
 	default:
 		return nil, refusal(invalidParameterValue, "Value (%s) for parameter attribute is invalid. Unknown attribute.", *in.Attribute)
 	}

@@ -41,7 +41,8 @@ func TestVpcs(t *testing.T) {
 	equal(t, "support", *attribute("enableDnsSupport").EnableDnsSupport.Value, true)
 	equal(t, "metrics", *attribute("enableNetworkAddressUsageMetrics").EnableNetworkAddressUsageMetrics.Value, false)
 	refused(c.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: v.VpcId, EnableDnsHostnames: yes, EnableDnsSupport: yes}))(t, "InvalidParameterCombination")
-	refused(c.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: v.VpcId, EnableNetworkAddressUsageMetrics: yes}))(t, "UnsupportedOperation")
+	answer(c.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: v.VpcId, EnableNetworkAddressUsageMetrics: yes}))(t)
+	equal(t, "metrics", *attribute("enableNetworkAddressUsageMetrics").EnableNetworkAddressUsageMetrics.Value, true)
 	refused(c.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: v.VpcId}))(t, "MissingParameter")
 	refused(c.DescribeVpcAttribute(ctx, &ec2.DescribeVpcAttributeInput{VpcId: v.VpcId, Attribute: "x"}))(t, "InvalidParameterValue")
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"enilab/internal/ec2"
 	"enilab/nat"
 	"enilab/sandbox"
 )
@@ -77,15 +78,25 @@ func (d *Daemon) inspectENIs(t *Table) {
 	for _, r := range d.lab.Network.Resources() {
 		servers[r.Interface.ID] = true
 	}
+	description := map[string]string{} // as it is now: EC2 may have changed it since the interface was made
+	if page, err := d.ec2.DescribeNetworkInterfaces(ec2.Query{}); err == nil {
+		for _, i := range page.Items {
+			description[i.NetworkInterfaceID] = i.Description
+		}
+	}
 	vpcs := d.lab.Network.VPCs()
 	for _, id := range names(vpcs) {
 		for _, i := range vpcs[id].Interfaces() {
 			if servers[i.ID] {
 				continue
 			}
+			said, ok := description[i.ID]
+			if !ok { // it has come meanwhile
+				said = i.Description
+			}
 			row := map[string]any{
 				"eni": i.ID, "type": i.Type, "vpc": id, "subnet": i.Subnet.ID, "address": i.Address, "mac": i.MAC.String(),
-				"securityGroups": i.Groups(), "description": i.Description, "attachment": i.Attachment.ID,
+				"securityGroups": i.Groups(), "description": said, "attachment": i.Attachment.ID,
 			}
 			if h, ok := hyperplane[i.ID]; ok {
 				row["users"], row["connections"] = h.users, h.connections

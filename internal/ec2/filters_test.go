@@ -2,62 +2,9 @@ package ec2
 
 import (
 	"errors"
-	"path"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
-
-func TestPatterns(t *testing.T) {
-	for _, tt := range []struct {
-		pattern, text string
-		want          bool
-	}{
-		{"", "", true},
-		{"", "a", false},
-		{"*", "", true},
-		{"*", "anything at all", true},
-		{"AWS Lambda VPC ENI*", "AWS Lambda VPC ENI-hello-1f", true},
-		{"AWS Lambda VPC ENI*", "aws lambda vpc eni", false},
-		{"eni-?", "eni-a", true},
-		{"eni-?", "eni-", false},
-		{"eni-?", "eni-ä", true},
-		{"*-b", "a-b-c", false},
-		{"*a*b", "xaxbxb", true},
-		{`a\*b`, "a*b", true},
-		{`a\*b`, "axb", false},
-		{`a\?`, "a?", true},
-		{`a\\`, `a\`, true},
-		{`a\`, `a\`, true},
-		{"[a]", "[a]", true},
-	} {
-		if got := compile(tt.pattern).matches(tt.text); got != tt.want {
-			t.Errorf("%q, %q: %v", tt.pattern, tt.text, got)
-		}
-	}
-	if compile(strings.Repeat("a*", 500) + "b").matches(strings.Repeat("a", 10_000)) {
-		t.Error("matched what it must not")
-	}
-}
-
-// FuzzPattern compares with the standard library, whose * and ? mean the same where there are no slashes and brackets.
-func FuzzPattern(f *testing.F) {
-	f.Add("a*b?", "axxbc")
-	f.Add(`\*`, "*")
-	f.Add("**", "")
-	f.Fuzz(func(t *testing.T, pattern, text string) {
-		if strings.ContainsAny(pattern, "[]/") || strings.Contains(text, "/") || !utf8.ValidString(pattern) || !utf8.ValidString(text) {
-			t.Skip()
-		}
-		want, err := path.Match(pattern, text)
-		if err != nil { // ends in a backslash
-			t.Skip()
-		}
-		if got := compile(pattern).matches(text); got != want {
-			t.Errorf("%q, %q: %v", pattern, text, got)
-		}
-	})
-}
 
 type thing struct {
 	id   string

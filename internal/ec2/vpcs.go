@@ -16,6 +16,7 @@ type Vpc struct {
 	CidrBlock          netip.Prefix
 	EnableDNSSupport   bool // kept and shown; a VPC of the lab has no resolver
 	EnableDNSHostnames bool
+	EnableMetrics      bool `json:",omitempty"` // EnableNetworkAddressUsageMetrics
 	Declared           bool `json:",omitempty"` // by a topology: the lab's own addition
 
 	OwnerID string            `json:"-"`
@@ -155,6 +156,7 @@ type ModifyVpcAttributeInput struct {
 	VpcID              string
 	EnableDNSSupport   *bool
 	EnableDNSHostnames *bool
+	EnableMetrics      *bool // EnableNetworkAddressUsageMetrics
 }
 
 // ModifyVpcAttribute changes a VPC's attributes, which the lab keeps and shows and does nothing about.
@@ -170,6 +172,9 @@ func (s *Service) ModifyVpcAttribute(in ModifyVpcAttributeInput) error {
 	}
 	if in.EnableDNSHostnames != nil {
 		v.EnableDNSHostnames = *in.EnableDNSHostnames
+	}
+	if in.EnableMetrics != nil {
+		v.EnableMetrics = *in.EnableMetrics
 	}
 	return s.record("Modify the VPC's attribute", put(s.vpcs, v.VpcID, v))
 }

@@ -3,6 +3,8 @@ package iam
 import (
 	"slices"
 	"strings"
+
+	"enilab/internal/wildcard"
 )
 
 // request is one question to policies.
@@ -122,25 +124,5 @@ var operators = map[string]func(pattern, value string) bool{
 	"ArnLike":                matches,
 }
 
-// matches tells whether a pattern, in which * stands for any text and ? for any character, covers the whole of s. It
-// takes time in proportion to len(pattern)*len(s) at worst.
-func matches(pattern, s string) bool {
-	p, i := 0, 0
-	star, resume := -1, 0 // the last * met, and where in s what follows it is tried next
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, resume = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			resume++
-			p, i = star+1, resume
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
-}
+// matches tells whether a pattern covers the whole of s.
+func matches(pattern, s string) bool { return wildcard.Compile(pattern).Matches(s) }

@@ -93,32 +93,6 @@ func TestWhoMayAssume(t *testing.T) {
 	}
 }
 
-func TestMatches(t *testing.T) {
-	for _, tt := range []struct {
-		pattern, s string
-		want       bool
-	}{
-		{"", "", true},
-		{"", "a", false},
-		{"*", "", true},
-		{"*", "abc", true},
-		{"?", "", false},
-		{"a?c", "abc", true},
-		{"a*c", "abcbc", true},
-		{"a*b", "abcbc", false},
-		{"*ab*", "xxaby", true},
-		{"**", "x", true},
-		{"abc", "abcd", false},
-	} {
-		if got := matches(tt.pattern, tt.s); got != tt.want {
-			t.Errorf("matches(%q, %q) = %v", tt.pattern, tt.s, got)
-		}
-	}
-	if long := strings.Repeat("a", 10_000); matches(strings.Repeat("a*", 1000)+"b", long) {
-		t.Error("matched what it must not")
-	}
-}
-
 // FuzzPolicy holds that no document brings the evaluator down, that a Deny of everything denies, and that what is
 // accepted is accepted again when the next start reads it.
 func FuzzPolicy(f *testing.F) {
