@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -486,6 +487,7 @@ func TestConnectionsOutliveTheDaemon(t *testing.T) {
 		}
 	}
 	hear(10)
+	code := *try(l.lambda().GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String("steady-shared")}))(t).Code.Location
 	l.kill()
 	if s := l.list().Status; s != "daemon dead" {
 		t.Errorf("list says %q", s)
@@ -501,6 +503,11 @@ func TestConnectionsOutliveTheDaemon(t *testing.T) {
 	}
 	if a := call(); !strings.Contains(a, enis[0]["address"].(string)) {
 		t.Errorf("after the recovery: %s", a)
+	}
+	res := try(http.Get(code))(t) // a URL of the former daemon's
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("the code that the former daemon showed: %s", res.Status)
 	}
 }
 
