@@ -106,9 +106,6 @@ func (l lambdaAPI) createFunction(ctx context.Context, in *api.CreateFunctionReq
 	if err != nil {
 		return nil, err
 	}
-	if given(in.Runtime) == "" || given(in.Handler) == "" {
-		return nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "Runtime and Handler are mandatory parameters for functions created with deployment packages."}
-	}
 	name := *in.FunctionName
 	if strings.Contains(name, ":") { // an ARN, with nothing but the name that is to be
 		if name, err = l.Function(name); err != nil {

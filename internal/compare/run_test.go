@@ -80,7 +80,7 @@ func target(t *testing.T) Target {
 		Lambda:  l.Lambda,
 		Payload: []byte("{}"),
 		Create: lambda.CreateFunctionInput{
-			StoreKey: "go.zip", Timeout: 20 * time.Second,
+			StoreKey: "go.zip", Runtime: "provided.al2023", Handler: "bootstrap", Timeout: 20 * time.Second,
 			VpcConfig: lambda.VpcConfig{SubnetIDs: []string{"subnet"}, SecurityGroupIDs: []string{"sg"}},
 		},
 		Used: func(mode lambda.Mode) (enis, addresses int) {

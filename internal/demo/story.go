@@ -115,7 +115,7 @@ func (s *Story) legacy(ctx context.Context) error {
 	s.say("Legacy, until 2019: a network interface for every execution environment")
 	for _, t := range lab.Tenants {
 		_, err := s.Lab.Lambda.CreateFunction(ctx, lambda.CreateFunctionInput{
-			FunctionName: function(t), StoreKey: s.Code, Handler: s.Handler, Mode: lambda.Legacy, Timeout: 10 * time.Second,
+			FunctionName: function(t), StoreKey: s.Code, Runtime: "provided.al2023", Handler: s.Handler, Mode: lambda.Legacy, Timeout: 10 * time.Second,
 			VpcConfig: lambda.VpcConfig{SubnetIDs: []string{lab.AppSubnet(t)}, SecurityGroupIDs: []string{"sg-app"}},
 		})
 		if err != nil {
@@ -281,7 +281,7 @@ func Target(l *lab.Lab, code, handler string) compare.Target {
 		Lambda:  l.Lambda,
 		Payload: payload,
 		Create: lambda.CreateFunctionInput{
-			StoreKey: code, Handler: handler, Timeout: 30 * time.Second,
+			StoreKey: code, Runtime: "provided.al2023", Handler: handler, Timeout: 30 * time.Second,
 			VpcConfig: lambda.VpcConfig{SubnetIDs: []string{lab.AppSubnet(tenant)}, SecurityGroupIDs: []string{"sg-app"}},
 		},
 		Used: func(mode lambda.Mode) (enis, addresses int) {

@@ -103,7 +103,7 @@ func TestBuildShowAndClose(t *testing.T) {
 	code := bashFunction(t)
 	for _, tenant := range lab.Tenants {
 		_, err := l.Lambda.CreateFunction(t.Context(), lambda.CreateFunctionInput{
-			FunctionName: tenant, ZipFile: code, Handler: "function.handler", Timeout: 20 * time.Second,
+			FunctionName: tenant, ZipFile: code, Runtime: "provided.al2023", Handler: "function.handler", Timeout: 20 * time.Second,
 			VpcConfig: lambda.VpcConfig{SubnetIDs: []string{lab.AppSubnet(tenant)}, SecurityGroupIDs: []string{"sg-app"}},
 		})
 		must(t, err)

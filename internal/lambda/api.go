@@ -74,11 +74,11 @@ type CreateFunctionInput struct {
 	ZipFile          []byte            // the code archive; or
 	StoreKey         string            // its key in the function store
 	Role             string            // the execution role's ARN; empty: none, and the function may do everything
-	Runtime          string            // empty means "provided.al2023"
+	Runtime          string            // must be given, such as "provided.al2023"
 	Architecture     string            // empty means this machine's
 	PackageType      string            // empty means "Zip", which is all there is
 	Description      string            // at most 256 characters
-	Handler          string            // handed to the runtime; empty means "bootstrap"
+	Handler          string            // handed to the runtime; must be given
 	Environment      map[string]string // variables besides Lambda's own
 	MemorySize       int               // MB, 128 to 10,240; zero means 128
 	EphemeralStorage int               // MB in /tmp, 512 to 10,240; zero means 512

@@ -183,6 +183,12 @@ func (b *bed) create(t testing.TB, in lambda.CreateFunctionInput) string {
 	return in.FunctionName
 }
 
+// CreateFunction is the control plane's, of a function that brings its runtime unless it says otherwise.
+func (b *bed) CreateFunction(ctx context.Context, in lambda.CreateFunctionInput) (lambda.FunctionConfiguration, error) {
+	in.Runtime, in.Handler = cmp.Or(in.Runtime, "provided.al2023"), cmp.Or(in.Handler, "bootstrap")
+	return b.Service.CreateFunction(ctx, in)
+}
+
 type event map[string]any
 
 // everything asks the server for all that it has to tell.

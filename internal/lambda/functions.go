@@ -103,7 +103,7 @@ func (s *Service) CreateFunction(_ context.Context, in CreateFunctionInput) (Fun
 		return none, err
 	}
 	defer done()
-	if err := in.checkName(); err != nil {
+	if err := cmp.Or(in.checkGiven(), in.checkName()); err != nil {
 		return none, err
 	}
 	config := in.configuration().creating()
@@ -153,7 +153,15 @@ func (s *Service) CreateFunction(_ context.Context, in CreateFunctionInput) (Fun
 // Check refuses what CreateFunction refuses wherever it is asked: names and settings that no function has. The code, and what
 // the function needs of others, is not looked at.
 func (in CreateFunctionInput) Check() error {
-	return cmp.Or(in.checkName(), in.configuration().check(), checkTags(in.Tags))
+	return cmp.Or(in.checkGiven(), in.checkName(), in.configuration().check(), checkTags(in.Tags))
+}
+
+// checkGiven refuses a function without what only its code knows.
+func (in CreateFunctionInput) checkGiven() error {
+	if in.Runtime == "" || in.Handler == "" {
+		return refuse(InvalidParameterValue, "Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+	}
+	return nil
 }
 
 func (in CreateFunctionInput) checkName() error {
@@ -173,11 +181,11 @@ func (in CreateFunctionInput) configuration() FunctionConfiguration {
 		Version:          latestVersion,
 		RevisionID:       uuid.NewString(),
 		Role:             in.Role,
-		Runtime:          cmp.Or(in.Runtime, osOnly[0]),
+		Runtime:          in.Runtime,
 		Architecture:     cmp.Or(in.Architecture, architecture()),
 		PackageType:      cmp.Or(in.PackageType, "Zip"),
 		Description:      in.Description,
-		Handler:          cmp.Or(in.Handler, "bootstrap"),
+		Handler:          in.Handler,
 		MemorySize:       cmp.Or(in.MemorySize, defaultMemory),
 		EphemeralStorage: cmp.Or(in.EphemeralStorage, defaultStorage),
 		Timeout:          cmp.Or(in.Timeout, defaultTimeout),

@@ -79,7 +79,7 @@ func target(t *testing.T, subnet, event string) Target {
 		Lambda:  l.Lambda,
 		Payload: []byte(event),
 		Create: lambda.CreateFunctionInput{
-			StoreKey: "go.zip", Timeout: 20 * time.Second,
+			StoreKey: "go.zip", Runtime: "provided.al2023", Handler: "bootstrap", Timeout: 20 * time.Second,
 			VpcConfig: lambda.VpcConfig{SubnetIDs: []string{"subnet"}, SecurityGroupIDs: []string{"sg"}},
 		},
 		Used: func() (enis, addresses int) {
