@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 	"time"
 
+	"enilab/internal/topology"
 	"enilab/netlab"
 
 	"github.com/gomodule/redigo/redis"
@@ -60,14 +62,11 @@ func recordOf(o object) resourceRecord {
 	return resourceRecord{VPC: s.VPC, Spec: s.spec, Data: s.Data}
 }
 
-// seedWithin bounds each exchange with a Redis that is to get its data.
-const seedWithin = 5 * time.Second
+// redisWithin bounds each exchange with a Redis, whose answers take microseconds.
+const redisWithin = 10 * time.Second
 
-// seed puts what a topology declares into a Redis.
-func seed(ctx context.Context, r *netlab.Resource, data map[string]string) error {
-	if len(data) == 0 {
-		return nil
-	}
+// dialRedis connects to a server in its own network.
+func dialRedis(ctx context.Context, r *netlab.Resource) (redis.ConnWithContext, error) {
 	dial := redis.DialContextFunc(func(ctx context.Context, network, address string) (c net.Conn, err error) {
 		err = r.Node.NS.Do(func() (err error) {
 			c, err = new(net.Dialer).DialContext(ctx, network, address)
@@ -76,15 +75,52 @@ func seed(ctx context.Context, r *netlab.Resource, data map[string]string) error
 		return c, err
 	})
 	c, err := redis.DialContext(ctx, "tcp4", netip.AddrPortFrom(r.Interface.Address, r.Spec.Port).String(), dial,
-		redis.DialConnectTimeout(seedWithin), redis.DialReadTimeout(seedWithin), redis.DialWriteTimeout(seedWithin))
+		redis.DialConnectTimeout(redisWithin), redis.DialReadTimeout(redisWithin), redis.DialWriteTimeout(redisWithin))
+	if err != nil {
+		return nil, err
+	}
+	return c.(redis.ConnWithContext), nil
+}
+
+// seed puts what a topology declares into a Redis.
+func seed(ctx context.Context, r *netlab.Resource, data map[string]string) error {
+	if len(data) == 0 {
+		return nil
+	}
+	c, err := dialRedis(ctx, r)
 	if err != nil {
 		return fmt.Errorf("write data: %w", err)
 	}
 	defer c.Close()
 	for _, key := range names(data) {
-		if _, err := c.Do("SET", key, data[key]); err != nil {
+		if _, err := c.DoContext(ctx, "SET", key, data[key]); err != nil {
 			return fmt.Errorf("write %q: %w", key, err)
 		}
 	}
 	return nil
+}
+
+// healthy looks at a server, and whether a Redis of the lab's own serves everybody: a function that reaches it can lock it, or have it
+// take no more connections, and its port is open all the same.
+func healthy(ctx context.Context, r *netlab.Resource) error {
+	if err := r.Healthy(ctx); err != nil || !topology.ServesRedis(r.Spec) {
+		return err
+	}
+	c, err := dialRedis(ctx, r)
+	if err == nil {
+		defer c.Close()
+		_, err = c.DoContext(ctx, "PING")
+	}
+	if isIll(err) {
+		return fmt.Errorf("resource %s: it does not serve: PING: %w", r.Name, err)
+	}
+	return nil
+}
+
+// isIll tells what a Redis says that serves nobody from what one says that is busy, and nothing.
+func isIll(err error) bool {
+	if refused := redis.Error(""); errors.As(err, &refused) {
+		return !strings.HasPrefix(string(refused), "BUSY ") && !strings.HasPrefix(string(refused), "LOADING ")
+	}
+	return err != nil
 }

@@ -274,7 +274,7 @@ func (r *resources) mend(ctx context.Context, w *watched, resource *netlab.Resou
 		_, err := r.bring(ctx, &w.record)
 		return err
 	}
-	if sick := resource.Healthy(ctx); sick != nil && ctx.Err() == nil {
+	if sick := healthy(ctx, resource); sick != nil && ctx.Err() == nil {
 		w.note(sick)
 		r.events.Publish(events.Event{Type: events.ResourceState, VPC: w.record.VPC, Name: w.record.Spec.Name, State: "failed", Reason: sick.Error()})
 		if err := resource.Restart(ctx); err != nil {

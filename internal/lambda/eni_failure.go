@@ -85,12 +85,12 @@ func reasonFor(err error) ReasonCode {
 	return ReasonInternalError
 }
 
-// reasonSaid is AWS's sentence for that, or what went wrong in the lab itself.
+// reasonSaid is AWS's sentence for that. Of what went wrong in the lab itself clients learn no more: the log has it, and so has Cause.
 func reasonSaid(err error) string {
 	if e := (*interfaceError)(nil); errors.As(err, &e) {
 		return faces[e.failure].said
 	}
-	return err.Error()
+	return "An internal error occurred. The lab's log has the cause."
 }
 
 // attachError tells why an environment could not be connected, in the words of Invoke.

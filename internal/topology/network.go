@@ -1,9 +1,8 @@
 package topology
 
 import (
-	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"enilab/netlab"
 )
@@ -62,9 +61,15 @@ func (r Resource) spec(whoami []string) netlab.ResourceSpec {
 	case "whoami":
 		spec.Command, spec.Port = slices.Clone(whoami), WhoamiPort
 	case "redis":
-		spec.Command = strings.Fields(fmt.Sprintf("redis-server --bind {address} --port %d --protected-mode no --save --appendonly no --dir /", RedisPort))
-		spec.Command = slices.Insert(spec.Command, slices.Index(spec.Command, "--save")+1, "")
-		spec.Port = RedisPort
+		spec.Command, spec.Port = redisCommand(), RedisPort
 	}
 	return spec
 }
+
+// redisCommand keeps nothing on a disk.
+func redisCommand() []string {
+	return []string{"redis-server", "--bind", "{address}", "--port", strconv.Itoa(RedisPort), "--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir", "/"}
+}
+
+// ServesRedis tells whether a server is what `serve: redis` makes: open to all who reach it, and empty when it starts.
+func ServesRedis(spec netlab.ResourceSpec) bool { return slices.Equal(spec.Command, redisCommand()) }

@@ -8,16 +8,26 @@ import (
 	"time"
 )
 
-// refuse answers with an error. One that is not for clients is logged, and they are told of an internal failure.
+// refuse answers with an error. Of one that is the server's own (without a code, or with status 500) clients learn no more than
+// that: what went wrong, such as with a file of the host's, is for the log.
 func (x *exchange) refuse(err error) {
 	var e APIError
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.Status() == http.StatusInternalServerError {
 		if x.r.Context().Err() == nil { // else the client is gone, and that is the error
 			x.config.Log.Error("a request failed", "service", x.request.Service, "operation", x.request.Operation,
 				"request", x.request.ID, "err", err)
 		}
-		e = x.internal()
+		failed := x.internal()
+		if e != nil {
+			failed.Code = e.ErrorCode()
+		}
+		e = failed
 	}
+	x.tell(e)
+}
+
+// tell answers with an error as it is.
+func (x *exchange) tell(e APIError) {
 	status := e.Status()
 	if status < 400 || status > 599 {
 		status = 500

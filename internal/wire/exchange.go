@@ -58,7 +58,7 @@ func (x *exchange) end() {
 	if x.wrote {
 		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 	}
-	x.refuse(x.internal())
+	x.tell(x.internal())
 }
 
 // serve finds the operation, reads the request, carries it out and answers.

@@ -307,9 +307,10 @@ func TestPanicIsAnInternalFailure(t *testing.T) {
 			panic("a secret")
 		})
 		respond(s, ec2api.DescribeSubnets, nil, errors.New("another secret"))
+		respond(s, ec2api.DescribeSecurityGroups, nil, &wire.Error{Code: "InternalFailure", Message: "open /a third secret/x: no space left on device", HTTPStatus: 500})
 		wire.Handle(s, lambdaapi.Invoke, echo)
 	})
-	for action, secret := range map[string]string{"DescribeVpcs": "a secret", "DescribeSubnets": "another secret"} {
+	for action, secret := range map[string]string{"DescribeVpcs": "a secret", "DescribeSubnets": "another secret", "DescribeSecurityGroups": "a third secret"} {
 		a := send(t, request(t, "POST", url, "Action="+action+"&Version=2016-11-15"))
 		if a.Status != 500 || !strings.Contains(a.Body, "InternalFailure") || strings.Contains(a.Body, "secret") {
 			t.Errorf("%+v", a)
