@@ -25,7 +25,7 @@ var modelPackets = flag.Int("model-packets", 2000, "so many random packets are c
 type model struct {
 	groups map[string]netlab.SecurityGroupSpec
 	hosts  []modelHost
-	open   map[packet]bool // connections, by the packet that opened each
+	open   map[packet]bool // connections, by the packet that opened each: whether they were answered
 }
 
 type modelHost struct {
@@ -46,11 +46,16 @@ func (p packet) back() packet {
 	return packet{p.target, p.source, p.protocol, p.to, p.from, false}
 }
 
-// passes tells what becomes of a packet, and keeps the connection that it opens.
+// passes tells what becomes of a packet, and keeps the connection that it opens. Rules that change later leave a connection
+// alone once it was answered; until then each packet that asks is judged by the rules of its time.
 func (m *model) passes(p packet) bool {
 	same := p
 	same.answer = false
-	if m.open[same] || m.open[p.back()] {
+	if _, asked := m.open[p.back()]; asked {
+		m.open[p.back()] = true
+		return true
+	}
+	if m.open[same] {
 		return true
 	}
 	if p.answer && (p.protocol == "tcp" || p.protocol == "icmp") {
@@ -68,8 +73,8 @@ func (m *model) passes(p packet) bool {
 	for _, id := range target.groups {
 		in = in || slices.ContainsFunc(m.groups[id].Ingress, func(r netlab.Rule) bool { return allows(r, p, source) })
 	}
-	if out && in {
-		m.open[same] = true
+	if _, asked := m.open[same]; out && in && !asked {
+		m.open[same] = false
 	}
 	return out && in
 }
