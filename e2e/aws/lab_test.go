@@ -197,6 +197,12 @@ func (l *lab) kill() {
 	if err := syscall.Kill(l.DaemonPID, syscall.SIGKILL); err != nil {
 		l.t.Fatalf("kill the daemon, %d: %v", l.DaemonPID, err)
 	}
+	nstest.Eventually(l.t, 10*time.Second, func() error {
+		if now := l.list(); now.Status != "daemon dead" {
+			return errorf("it is %+v", now)
+		}
+		return nil
+	})
 }
 
 // down ends the lab and looks for what is left.

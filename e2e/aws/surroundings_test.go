@@ -704,12 +704,6 @@ func TestEntering(t *testing.T) {
 		}
 	}
 	l.kill()
-	nstest.Eventually(t, 10*time.Second, func() error {
-		if now := l.list(); now.Status != "daemon dead" {
-			return errorf("it is %+v", now)
-		}
-		return nil
-	})
 	for node, want := range map[string]string{"vpc-blue": "eni-", "vpc-green/whoami": "10.0.1.20/24", "hyperplane": "und0"} {
 		if out := l.say(t, "exec", node, "--", "ip", "-brief", "address"); !strings.Contains(out, want) {
 			t.Errorf("exec %s without a daemon: %s", node, out)
