@@ -79,9 +79,9 @@ var attempts = map[string]struct {
 	}, missing},
 	"terminal":            {func() error { return readable("/dev/tty") }, missing},
 	"memory by /proc":     {func() error { return readsSomething("/proc/kcore", "/proc/kmsg", "/proc/keys", "/proc/timer_list") }, missing},
-	"sysrq":               {func() error { return writable("/proc/sysrq-trigger") }, refusedWrite},
-	"sysctl":              {func() error { return writable("/proc/sys/kernel/core_pattern") }, refusedWrite},
-	"network sysctl":      {func() error { return writable("/proc/sys/net/ipv4/ip_forward") }, refusedWrite},
+	"sysrq":               {func() error { return writableInProc("/proc/sysrq-trigger") }, refusedWrite},
+	"sysctl":              {func() error { return writableInProc("/proc/sys/kernel/core_pattern") }, refusedWrite},
+	"network sysctl":      {func() error { return writableInProc("/proc/sys/net/ipv4/ip_forward") }, refusedWrite},
 	"host's /root":        {func() error { return readable("/root") }, missing},
 	"host's /home":        {func() error { return readable("/home") }, missing},
 	"host's /run":         {func() error { return readable("/run") }, missing},
@@ -181,6 +181,15 @@ func writable(path string) error {
 		f.Close()
 	}
 	return err
+}
+
+// writableInProc is writable, unless /dev/null covers the file.
+func writableInProc(path string) error {
+	var covered, null unix.Stat_t
+	if unix.Stat(path, &covered) == nil && unix.Stat("/dev/null", &null) == nil && covered.Rdev == null.Rdev {
+		return unix.ENOENT
+	}
+	return writable(path)
 }
 
 func execute(script string) error {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,7 @@ func inside(t *testing.T, s *sandbox.Slot) (list []string) {
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	links, err := s.Node.Link.LinkList()
 	must(t, err)
+	slices.SortFunc(links, func(a, b netlink.Link) int { return strings.Compare(b.Attrs().Name, a.Attrs().Name) }) // kernels differ
 	for _, l := range links {
 		a := l.Attrs()
 		if x, ok := l.(*netlink.Vxlan); ok {

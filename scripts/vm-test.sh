@@ -119,7 +119,7 @@ root_arm64() {
   echo "vm-test: makes a root file system of $release's packages, unpacked"
   rm -rf "$root"
   mmdebstrap --mode=root --variant=extract --architectures=arm64 --format=directory \
-    --include="linux-image-arm64,bash,coreutils,util-linux,mount,grep,sed,gawk,hostname,$packages" "$suite" "$root" >"$work/mmdebstrap.log" 2>&1 ||
+    --include="linux-image-arm64,bash,dash,coreutils,util-linux,mount,grep,sed,gawk,hostname,$packages" "$suite" "$root" >"$work/mmdebstrap.log" 2>&1 ||
     { tail -n 20 "$work/mmdebstrap.log" >&2 && exit 1; }
   for dir in bin sbin lib; do # merge /usr, as a package's script would
     if [ ! -L "$root/$dir" ]; then
@@ -133,6 +133,7 @@ root_arm64() {
     ln -sf xtables-nft-multi "$root/usr/sbin/$program"
   done
   ln -sf mawk "$root/usr/bin/awk"
+  ln -sf dash "$root/usr/bin/sh"
   if [ -e "$root/usr/bin/gawk" ]; then ln -sf gawk "$root/usr/bin/awk"; fi
   cp "$root"/boot/vmlinuz-* "$work/vmlinuz-arm64"
   modules=$(basename "$(echo "$root"/usr/lib/modules/*)")
