@@ -73,19 +73,22 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// A runtime may be in a layer.
+// A runtime may be in a layer, and so may be extensions, which the lab does not start.
 func TestRuntimeInALayer(t *testing.T) {
 	nstest.NoLeaks(t)
 	b := newBed(t)
 	runtime, err := os.ReadFile("../../examples/functions/bash/bootstrap")
 	must(t, err)
-	layer := b.publish(t, "runtime", entry{"bootstrap", 0o755, string(runtime)})
+	layer := b.publish(t, "runtime", entry{"bootstrap", 0o755, string(runtime)}, entry{"extensions/agent", 0o755, "#!/bin/sh\nexit 1\n"})
 	f := b.create(t, lambda.CreateFunctionInput{
 		FunctionName: "f", Handler: "function.handler", Layers: []string{layer.ARN},
 		ZipFile: zipOf(entry{"function.sh", 0o644, `handler() { REPLY='"from a layer"'; }`}),
 	})
 	if got := tell(t, b.invoke(t, f, event{})); got != "from a layer" {
 		t.Errorf("%q", got)
+	}
+	if log := b.printed(t, f); !strings.HasPrefix(log, "The lab has no Extensions API: what is in /opt/extensions is not started\nSTART RequestId: ") {
+		t.Errorf("nothing says that extensions are not started:\n%s", log)
 	}
 }
 

@@ -22,6 +22,7 @@ func TestJava(t *testing.T) {
 		{name: "a bean", handler: "example.Beans::move", code: code, event: `{"x":41,"far":9999999999,"isName":"n","open":"o","good":true,"MORE":[{"x":1}],"unknown":1}`, payload: `{"x":42,"far":9999999999,"isName":"n","open":"o","good":true,"more":[{"x":1,"good":false,"z":2}],"z":43}`},
 		{name: "types", handler: "example.Beans::types", code: code, payload: `[1.50,7,2.5,"c","AQI=",[3],"o",null,5,"NaN","\"\u0001ü","2026-01-02"]`},
 		{name: "a static method", handler: "example.Beans::twice", code: code, event: `21`, payload: `42`},
+		{name: "the least memory", memory: 128, handler: "example.Beans::twice", code: code, event: `4`, payload: `8`},
 		{name: "null", handler: "example.Beans::nothing", code: code, payload: `null`},
 		{name: "void", handler: "example.Beans::none", code: code, event: `"me"`, payload: `null`, log: []string{`^heard me$`, `^END`}},
 		{name: "streams", handler: "example.Streams", code: code, event: `{"a": 1}`, payload: `{"raw":{"a": 1}}`},

@@ -25,6 +25,7 @@ type behaviour struct {
 	code    []byte // in place of files
 	layers  []string
 	env     map[string]string
+	memory  int                                         // MB; zero: 512
 	event   string                                      // empty: {}
 	payload string                                      // what the caller gets; with kind, what the payload must say
 	kind    string                                      // the error's type, if the function fails
@@ -69,7 +70,7 @@ func (b *bed) behave(t *testing.T, runtime, handler string, list []behaviour) {
 	for n, c := range list {
 		t.Run(c.name, func(t *testing.T) {
 			in := lambda.CreateFunctionInput{
-				FunctionName: fmt.Sprintf("f%d", n), Runtime: cmp.Or(c.runtime, runtime), Handler: cmp.Or(c.handler, handler), Environment: c.env, Layers: c.layers, MemorySize: 512,
+				FunctionName: fmt.Sprintf("f%d", n), Runtime: cmp.Or(c.runtime, runtime), Handler: cmp.Or(c.handler, handler), Environment: c.env, Layers: c.layers, MemorySize: cmp.Or(c.memory, 512),
 				Timeout: 60 * time.Second,
 			}
 			var entries []entry

@@ -86,7 +86,7 @@ func (m *Machine) Find(ctx context.Context, r Runtime) (Interpreter, error) {
 type Language struct {
 	Name         string
 	Runtimes     []string      // names
-	Interpreters []Interpreter // that run them, each once; none: Missing says why, and Package brings one
+	Interpreters []Interpreter // that run them, one of each version; none: Missing says why, and Package brings one
 	Missing      error
 	Package      string // Debian's
 }
@@ -103,7 +103,7 @@ func (m *Machine) Languages(ctx context.Context) (list []Language) {
 			i, err := m.Find(ctx, r)
 			if err != nil {
 				l.Missing = cmp.Or(l.Missing, err)
-			} else if !slices.ContainsFunc(l.Interpreters, func(known Interpreter) bool { return known.Path == i.Path }) {
+			} else if !slices.ContainsFunc(l.Interpreters, func(known Interpreter) bool { return known.Version == i.Version }) {
 				l.Interpreters = append(l.Interpreters, i)
 			}
 		}
