@@ -217,12 +217,54 @@ func (h hierarchy) removeTop() error {
 		return &fs.PathError{Op: "rmdir", Path: filepath.Join(h.mount, cgroupTop), Err: err}
 	}
 	for _, c := range noted {
+		if used, err := inUse(h.mount, c); err != nil || used {
+			return err
+		}
 		// Busy means that somebody else has come to use it meanwhile; then it is theirs.
 		if e := write(filepath.Join(h.mount, "cgroup.subtree_control"), "-"+c); e != nil && !errors.Is(e, unix.EBUSY) {
 			return e
 		}
 	}
 	return nil
+}
+
+// untouched is what the kernel writes into a new group's files of a controller, version 2: those that say what a group may
+// have. https://docs.kernel.org/admin-guide/cgroup-v2.html
+var untouched = map[string]map[string]string{
+	"cpu": {
+		"cpu.weight": "100", "cpu.max": "max 100000", "cpu.max.burst": "0", "cpu.idle": "0",
+		"cpu.uclamp.min": "0.00", "cpu.uclamp.max": "max",
+	},
+	"memory": {
+		"memory.min": "0", "memory.low": "0", "memory.high": "max", "memory.max": "max", "memory.oom.group": "0",
+		"memory.swap.high": "max", "memory.swap.max": "max", "memory.zswap.max": "max", "memory.zswap.writeback": "1",
+	},
+	"pids": {"pids.max": "max"},
+}
+
+// inUse tells whether a group directly below a root has a setting of a controller that somebody has changed: CPUWeight of a
+// slice, say. Without the controller it would be gone, and systemd would not know.
+func inUse(root, controller string) (bool, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		for file, value := range untouched[controller] {
+			b, err := os.ReadFile(filepath.Join(root, e.Name(), file))
+			switch {
+			case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV): // not on this kernel, or the group has just gone
+			case err != nil:
+				return false, err
+			case strings.TrimSpace(string(b)) != value:
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 func enable(dir string, controllers []string) error {

@@ -210,3 +210,40 @@ func TestUnifiedGroupIsEmptied(t *testing.T) {
 		t.Errorf("the group: %v", err)
 	}
 }
+
+// TestControllerInUse: a controller that we enabled stays on while a group directly below the root has a setting of it.
+func TestControllerInUse(t *testing.T) {
+	for _, c := range []struct {
+		name, file, value string
+		used              []string // controllers
+	}{
+		{"nothing is set", "user.slice/cpu.weight", "100\n", nil},
+		{"CPUWeight", "user.slice/cpu.weight", "50\n", []string{"cpu"}},
+		{"CPUQuota", "user.slice/cpu.max", "50000 100000\n", []string{"cpu"}},
+		{"idle", "system.slice/cpu.idle", "1\n", []string{"cpu"}},
+		{"MemoryLow", "system.slice/memory.low", "4096\n", []string{"memory"}},
+		{"MemoryMax", "system.slice/memory.max", "4096\n", []string{"memory"}},
+		{"TasksMax", "user.slice/pids.max", "100\n", []string{"pids"}},
+		{"further down, where the kernel refuses", "user.slice/user-1.slice/cpu.weight", "50\n", nil},
+		{"the root's own", "cpu.weight", "50\n", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := t.TempDir()
+			for file, value := range map[string]string{
+				"user.slice/cpu.weight": "100\n", "user.slice/cpu.max": "max 100000\n", "user.slice/memory.max": "max\n",
+				"system.slice/cpu.weight": "100\n", "system.slice/pids.max": "max\n", "init.scope/cgroup.procs": "1\n", c.file: c.value,
+			} {
+				path := filepath.Join(root, file)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(value), 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, name := range controllers {
+				used, err := inUse(root, name)
+				if err != nil || used != slices.Contains(c.used, name) {
+					t.Errorf("%s in use: %t, %v", name, used, err)
+				}
+			}
+		})
+	}
+}

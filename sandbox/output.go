@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"errors"
 	"io"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +30,7 @@ func (p *Process) newOutput(to io.Writer) (end *os.File, err error) {
 	return end, err
 }
 
-// copy returns when nobody can print any more.
+// copy returns when nobody can print any more, or after stop.
 func (o *output) copy() {
 	if o == nil {
 		return
@@ -38,13 +40,23 @@ func (o *output) copy() {
 	if err != nil {
 		return
 	}
-	_ = conn.Read(func(fd uintptr) bool { // its error is that of Close
+	err = conn.Read(func(fd uintptr) bool {
 		for {
 			if n, err := o.part(int(fd)); n == 0 {
 				return err != syscall.EAGAIN // then the poller waits for more
 			}
 		}
 	})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		o.Drain()
+	}
+}
+
+// stop has copy return when it has copied what is there.
+func (o *output) stop() {
+	if o != nil {
+		_ = o.pipe.SetReadDeadline(time.Unix(1, 0)) // fails if it has returned
+	}
 }
 
 // Drain returns when what has been printed so far has been written on. A runtime answers over the network and prints

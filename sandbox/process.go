@@ -74,12 +74,19 @@ func (p *Process) watchLimits() {
 	})
 }
 
-// wait copies the output until nobody can write to it any more, then waits for the process to end.
+// wait copies the output while it waits for the process to end. All that were in the environment have ended then, and what
+// they have printed is there: somebody else whom they have given their output is not waited for.
 func (p *Process) wait() {
 	defer close(p.done)
-	p.output.copy()
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		p.output.copy()
+	}()
 	var status unix.WaitStatus
 	err := p.reap(&status)
+	p.output.stop()
+	<-copied
 	p.end()
 	p.watch.Wait()
 	p.exit = ExitState{Code: status.ExitStatus(), OOM: p.overMemory.Load(), Socket: p.overSocket.Load()}

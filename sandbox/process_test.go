@@ -254,6 +254,42 @@ func TestKillEndsGrandchildren(t *testing.T) {
 	}
 }
 
+// TestOutputGivenAway: an environment has ended when its processes have, though somebody else can still write to its output, and
+// does. What it had printed itself is not lost, and the other cannot make it last.
+func TestOutputGivenAway(t *testing.T) {
+	nstest.NoLeaks(t)
+	c, o := config(t, "echo first; read -r x < <(sleep 1000)"), newOutput()
+	c.Output = o
+	p := start(t, c)
+	o.await(t, "first")
+	taken, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/1", p.Pid()), os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		for err := error(nil); err == nil; {
+			_, err = taken.WriteString("mine\n")
+		}
+	})
+	defer flood.Wait()
+	defer taken.Close()
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if e := await(t, p); !e.Killed {
+		t.Errorf("%+v", e)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if !strings.HasPrefix(o.String(), "first\n") {
+		t.Errorf("output %.20q", o)
+	}
+}
+
 func TestOutputFloodAndFailingWriter(t *testing.T) {
 	nstest.NoLeaks(t)
 	c := config(t, "head -c 5000000 /dev/zero")
