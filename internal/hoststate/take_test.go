@@ -258,3 +258,23 @@ func BenchmarkTake(b *testing.B) {
 		}
 	}
 }
+
+// The kernel's log is not to be told of every comparison: settings that are deprecated are compared under their present names.
+func TestTakeReadsNothingDeprecated(t *testing.T) {
+	s := State{things: map[Kind]map[string]string{}}
+	if err := settings(t.Context(), &s); err != nil {
+		t.Fatal(err)
+	}
+	present := 0
+	for key := range s.things[Setting] {
+		switch filepath.Base(key) {
+		case "base_reachable_time", "retrans_time":
+			t.Errorf("%s is read", key)
+		case "base_reachable_time_ms", "retrans_time_ms":
+			present++
+		}
+	}
+	if present == 0 {
+		t.Error("the test is blind")
+	}
+}

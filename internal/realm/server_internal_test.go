@@ -1,16 +1,118 @@
 package realm
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"enilab/internal/nstest"
 )
+
+// fakeArg is a variable that has the test binary be a keeper that somebody else has put there: its socket, and the process that it
+// answers with.
+const fakeArg = "ENILAB_TEST_FAKE_KEEPER"
+
+func fakeKeeper(socket string, pid int) error {
+	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: socket, Net: "unixpacket"})
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(socket, 0o777); err != nil {
+		return err
+	}
+	victim, err := openProcess(pid)
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	for {
+		c, err := l.AcceptUnix()
+		if err != nil {
+			return err
+		}
+		var r request
+		if _, err := receive(c, &r); err == nil {
+			_ = send(c, answer{Lab: "up-1-2-3"}, victim, victim) // who has gone needs none
+		}
+		c.Close()
+	}
+}
+
+// TestForeignKeeper: a keeper of another user's names a process for us to end. It is not asked, and nothing of ours ends.
+func TestForeignKeeper(t *testing.T) {
+	if os.Getenv(fakeArg) != "" { // the process below
+		var pid int
+		var socket string
+		if _, err := fmt.Sscan(os.Getenv(fakeArg), &pid, &socket); err != nil {
+			t.Fatal(err)
+		}
+		t.Fatal(fakeKeeper(socket, pid))
+	}
+	nstest.NeedRoot(t)
+	const stranger = 23664
+	victim := exec.CommandContext(t.Context(), "sleep", "1000")
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = victim.Process.Kill()
+		_ = victim.Wait()
+	}()
+	dir, err := os.MkdirTemp("", "enilab-foreign-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chown(dir, stranger, stranger); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Open("/proc/self/exe") // that user may not walk to it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	fake := exec.CommandContext(t.Context(), "/proc/self/fd/3", "-test.run", "^TestForeignKeeper$")
+	fake.ExtraFiles, fake.Dir = []*os.File{program}, "/"
+	fake.Env = []string{fmt.Sprintf("%s=%d %s", fakeArg, victim.Process.Pid, filepath.Join(dir, "keeper.sock"))}
+	fake.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
+	said, err := fake.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = fake.Process.Kill()
+		_ = fake.Wait()
+	}()
+	if line, err := bufio.NewReader(said).ReadString('\n'); line != "ready\n" {
+		t.Fatal(line, err)
+	}
+	for what, use := range map[string]func() error{
+		"open":   func() error { _, err := OpenKeeper(dir); return err },
+		"stop":   func() error { return (&Keeper{dir: dir}).Stop(t.Context()) },
+		"start":  func() error { return (&Keeper{dir: dir}).Start(t.Context(), nil) },
+		"daemon": func() error { _, err := (&Keeper{dir: dir}).Daemon(); return err },
+		"wait":   func() error { return (&Keeper{dir: dir}).WaitDaemon(t.Context()) },
+	} {
+		if err := use(); err == nil || !strings.Contains(err.Error(), "is served by user 23664") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if stateOf(victim.Process.Pid) != 'S' {
+		t.Errorf("the process that it named is %c", stateOf(victim.Process.Pid))
+	}
+}
 
 // TestSlowIsNotDead: a keeper that closes a connection without an answer, as one does whose client was too slow, is asked again
 // as long as it lives.
