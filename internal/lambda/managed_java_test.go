@@ -1,6 +1,9 @@
 package lambda_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,12 +32,12 @@ func TestJava(t *testing.T) {
 		{name: "a method of streams", handler: "example.Streams::copy", code: code, event: `[ 1 ]`, payload: `[ 1 ]`},
 		{name: "context", handler: "example.Streams::context", code: code, event: `{"n":1.5}`, payload: `[1.5,true,"$LATEST",512,true,36,true,null,null]`},
 		{name: "types through classes between", handler: "example.Failures$Derived", code: code, event: `["four"]`, payload: `4`},
-		{name: "log", handler: "example.Streams::log", code: code, event: `"x"`, payload: `"x"`, log: []string{`^logged x$`, `^\[ERROR\] an error$`, `^printed ü$`}},
+		{name: "log", handler: "example.Streams::log", code: code, event: `"x"`, payload: `"x"`, log: []string{`^logged x$`, `^null$`, `^\[ERROR\] an error$`, `^printed ü$`}},
 		{name: "classes of a layer", layers: []string{layer.ARN}, files: map[string]string{"x": ""}, handler: "example.Beans::twice", event: `2`, payload: `4`},
 		{name: "classes of a library", files: map[string]string{"lib/example.jar": string(code)}, handler: "example.Beans::twice", event: `2`, payload: `4`},
 		{
 			name: "JSON", handler: "example.Streams::log", code: code, event: `"x"`, payload: `"x"`, env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "WARN", "JAVA_TOOL_OPTIONS": "-Dx=y"},
-			log: []string{`^Picked up JAVA_TOOL_OPTIONS: -Dx=y$`, `^{"timestamp":"[^"]*Z","message":"logged x","level":"UNDEFINED","AWSRequestId":"[0-9a-f-]{36}"}$`, `"message":"an error","level":"ERROR"`},
+			log: []string{`^Picked up JAVA_TOOL_OPTIONS: -Dx=y$`, `^{"timestamp":"[^"]*Z","message":"logged x","level":"UNDEFINED","AWSRequestId":"[0-9a-f-]{36}"}$`, `^{"timestamp":"[^"]*Z","level":"UNDEFINED"`, `"message":"an error","level":"ERROR"`},
 		},
 
 		// Errors.
@@ -58,11 +61,34 @@ func TestJava(t *testing.T) {
 		{name: "no method", handler: "example.Beans::gone", code: code, failed: true, payload: `{"errorMessage":"No public method named gone with appropriate method signature found on class example.Beans"}`},
 		{name: "no interface", handler: "example.Failures$NoInterface", code: code, failed: true, payload: `{"errorMessage":"Class does not implement an appropriate handler interface: example.Failures\$NoInterface"}`},
 		{name: "no type", handler: "example.Failures$Open", code: code, failed: true, payload: `{"errorMessage":"Class example.Failures\$Open does not implement RequestHandler with concrete type parameters: parameter T has no upper bound."}`},
-		{name: "no constructor", handler: "example.Failures$Private::handle", code: code, kind: "java.lang.NoSuchMethodException", payload: `{"errorMessage":"Class example.Failures\$Private has no public zero-argument constructor".*`},
+		{name: "no constructor", handler: "example.Failures$Private::handle", code: code, kind: "java.lang.Exception", payload: `{"errorMessage":"Class example.Failures\$Private has no public zero-argument constructor","errorType":"java.lang.Exception"}`, log: []string{`^Caused by: java.lang.NoSuchMethodException`}},
+		{name: "a class that another needs", handler: "example.Failures$Needs::handle", code: without(t, code, "example/Failures$Needed.class"), kind: "java.lang.NoClassDefFoundError", payload: `{"errorMessage":"Error loading class example.Failures\$Needs: example/Failures\$Needed","errorType":"java.lang.NoClassDefFoundError"}`, log: []string{`^START`, `^Error loading class`}},
 		{name: "no name", handler: "::x", code: code, failed: true, payload: `{"errorMessage":"Invalid handler: .::x'"}`},
 		{name: "constructor fails", handler: "example.Failures$Constructor::handle", code: code, kind: "java.lang.IllegalArgumentException", payload: `{"errorMessage":"no instance","errorType":"java.lang.IllegalArgumentException"}`, log: []string{`^no instance: java.lang.IllegalArgumentException$`, `^START`}},
 		{name: "initializer fails", handler: "example.Failures$Initializer::handle", code: code, kind: "java.lang.ExceptionInInitializerError", payload: `{"errorMessage":"Error loading class example.Failures\$Initializer","errorType":"java.lang.ExceptionInInitializerError"}`},
 	})
+}
+
+// without is an archive without one of its files.
+func without(t *testing.T, archive []byte, name string) []byte {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	must(t, err)
+	var entries []entry
+	for _, f := range z.File {
+		if f.Name == name {
+			continue
+		}
+		r, err := f.Open()
+		must(t, err)
+		b, err := io.ReadAll(r)
+		must(t, err)
+		entries = append(entries, entry{f.Name, f.Mode(), string(b)})
+	}
+	if len(entries) != len(z.File)-1 {
+		t.Fatalf("no %s in the archive", name)
+	}
+	return zipOf(entries...)
 }
 
 // javaZip compiles the functions of testdata/java against the runtime's own classes.

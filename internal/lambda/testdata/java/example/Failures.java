@@ -27,6 +27,12 @@ public class Failures implements RequestHandler<String, String> {
         public String handle(String event) { return event; }
     }
 
+    public static class Needed {}
+
+    public static class Needs extends Needed {
+        public String handle(String event) { return event; }
+    }
+
     public static class NoInterface {}
 
     public static class Private {

@@ -27,6 +27,7 @@ public class Streams implements RequestStreamHandler {
 
     public String log(String event, Context c) {
         c.getLogger().log("logged " + event);
+        c.getLogger().log((String) null);
         c.getLogger().log("an error", com.amazonaws.services.lambda.runtime.logging.LogLevel.ERROR);
         System.out.println("printed ü");
         System.err.println("complained");

@@ -96,11 +96,19 @@ public final class Bootstrap {
         }
     }
 
+    /** Tells the first version of Log4j, and its successor. */
     private static void tellLog4j(String id, ClassLoader loader) {
+        boolean first = put("org.apache.log4j.MDC", Object.class, id, loader);
+        if (put("org.apache.logging.log4j.ThreadContext", String.class, id, loader) || first) return;
+        System.err.println("Customer using log4j appender but unable to load either org.apache.log4j.MDC or org.apache.logging.log4j.ThreadContext. Customer cannot see RequestId in log4j log lines.");
+    }
+
+    private static boolean put(String className, Class<?> kind, String id, ClassLoader loader) {
         try {
-            loader.loadClass("org.apache.logging.log4j.ThreadContext").getMethod("put", String.class, String.class).invoke(null, "AWSRequestId", id);
+            loader.loadClass(className).getMethod("put", String.class, kind).invoke(null, "AWSRequestId", id);
+            return true;
         } catch (ReflectiveOperationException e) {
-            System.err.println("Customer using log4j appender but unable to load org.apache.logging.log4j.ThreadContext. Customer cannot see RequestId in log4j log lines.");
+            return false;
         }
     }
 }

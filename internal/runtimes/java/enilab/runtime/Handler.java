@@ -42,8 +42,10 @@ interface Handler {
             c = Class.forName(className, true, loader);
         } catch (ClassNotFoundException e) {
             return failing(Fault.found("Class not found: " + className, e, false));
+        } catch (NoClassDefFoundError e) {
+            return failing(notLoaded(className, e));
         } catch (Throwable t) {
-            throw Fault.found("Error loading class " + className + (t.getMessage() == null ? "" : ": " + t.getMessage()), t, true);
+            throw notLoaded(className, t);
         }
         try {
             return method == null ? ofInterface(c, loader) : ofMethod(c, method, loader);
@@ -51,6 +53,10 @@ interface Handler {
             if (f.fatal) throw f;
             return failing(f);
         }
+    }
+
+    private static Fault notLoaded(String className, Throwable t) {
+        return Fault.found("Error loading class " + className + (t.getMessage() == null ? "" : ": " + t.getMessage()), t, true);
     }
 
     private static Handler failing(Fault f) {
@@ -65,7 +71,8 @@ interface Handler {
             constructor = c.getConstructor();
         } catch (NoSuchMethodException e) {
             boolean inner = c.getEnclosingClass() != null && !Modifier.isStatic(c.getModifiers());
-            throw Fault.found("Class " + c.getName() + (inner ? " cannot be instantiated because it is a non-static inner class" : " has no public zero-argument constructor"), e, false);
+            String why = "Class " + c.getName() + (inner ? " cannot be instantiated because it is a non-static inner class" : " has no public zero-argument constructor");
+            throw Fault.found(why, inner ? new Exception(why) : new Exception(why, e), false);
         }
         try {
             return constructor.newInstance();

@@ -8,6 +8,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /** The function's logger. On AWS each call is a record of its own; here it is at least a line. */
 final class Log implements LambdaLogger {
@@ -27,7 +28,7 @@ final class Log implements LambdaLogger {
 
     @Override
     public void log(byte[] message, LogLevel level) {
-        if (enabled(level)) print(new String(message, StandardCharsets.UTF_8)); // bytes are formatted already
+        if (enabled(level)) print(message == null ? null : new String(message, StandardCharsets.UTF_8)); // bytes are formatted already
     }
 
     @Override
@@ -39,6 +40,7 @@ final class Log implements LambdaLogger {
             line.put("message", message);
             line.put("level", level);
             if (requestId != null) line.put("AWSRequestId", requestId);
+            line.values().removeIf(Objects::isNull);
             print(Binding.write(line));
         } else {
             print(level == LogLevel.UNDEFINED ? message : "[" + level + "] " + message);
@@ -54,7 +56,8 @@ final class Log implements LambdaLogger {
         return level == LogLevel.UNDEFINED || level.compareTo(least) >= 0;
     }
 
-    private static void print(String text) {
+    private static void print(String message) {
+        String text = String.valueOf(message); // as println does
         synchronized (System.out) {
             System.out.print(text);
             if (!text.endsWith("\n")) System.out.println();
