@@ -57,6 +57,9 @@ func newTap(t *testing.T) tap {
 	}
 	field := reflect.ValueOf(h).Elem().FieldByName("sockets")
 	sockets := *(*map[int]*nl.SocketHandle)(unsafe.Pointer(field.UnsafeAddr()))
+	if err := sockets[unix.NETLINK_USERSOCK].Socket.SetSendTimeout(new(unix.Timeval)); err != nil { // but all is sent, however slow the machine is
+		t.Fatal(err)
+	}
 	to := reflect.ValueOf(sockets[unix.NETLINK_USERSOCK].Socket).Elem().FieldByName("lsa")
 	(*unix.SockaddrNetlink)(unsafe.Pointer(to.UnsafeAddr())).Pid = own.(*unix.SockaddrNetlink).Pid
 	sockets[unix.NETLINK_ROUTE] = sockets[unix.NETLINK_USERSOCK]
@@ -67,11 +70,11 @@ func newTap(t *testing.T) tap {
 func (p tap) catch(t *testing.T, calls ...func(*netlink.Handle) error) (messages []message) {
 	t.Helper()
 	for _, call := range calls {
-		_ = call(p.Handle) // it waits for an answer in vain
+		answer := call(p.Handle) // it waits for one in vain
 		b := make([]byte, 4096)
 		n, err := unix.Read(p.in, b)
 		if err != nil {
-			t.Fatalf("the library has sent nothing: %v", err)
+			t.Fatalf("the library has sent nothing: %v (it says: %v)", err, answer)
 		}
 		messages = append(messages, b[:n])
 		for err == nil { // what it asks after that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,18 +75,30 @@ func (s *server) watch(tell func()) (stopped func() bool) {
 	}
 }
 
-// IsStopped tells whether a process has been stopped (SIGSTOP), and so cannot do anything until somebody lets it go on.
-func IsStopped(pid int) bool { return stateOf(pid) == 'T' }
+// IsStopped tells whether a process has been stopped (SIGSTOP), and so cannot do anything until somebody lets it go on. Each
+// of its threads stops by itself: one that has not yet can do anything still.
+func IsStopped(pid int) bool {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	for _, thread := range threads {
+		if stateOf(fmt.Sprintf("%d/task/%s", pid, thread.Name())) != 'T' {
+			return false
+		}
+	}
+	return true
+}
 
 // isEnding tells whether the first thread of a process has ended.
 func isEnding(pid int) bool {
-	state := stateOf(pid)
+	state := stateOf(strconv.Itoa(pid))
 	return state == 'Z' || state == 'X' || state == 0
 }
 
-// stateOf is a process's state as proc_pid_stat(5) has it; zero if there is none.
-func stateOf(pid int) byte {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// stateOf is the state of a process or thread (PID or PID/task/TID) as proc_pid_stat(5) has it; zero if there is none.
+func stateOf(task string) byte {
+	b, err := os.ReadFile("/proc/" + task + "/stat")
 	if at := bytes.LastIndexByte(b, ')'); err == nil && len(b) > at+2 {
 		return b[at+2]
 	}
