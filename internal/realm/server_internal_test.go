@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,8 +110,8 @@ func TestForeignKeeper(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if stateOf(victim.Process.Pid) != 'S' {
-		t.Errorf("the process that it named is %c", stateOf(victim.Process.Pid))
+	if stateOf(strconv.Itoa(victim.Process.Pid)) != 'S' {
+		t.Errorf("the process that it named is %c", stateOf(strconv.Itoa(victim.Process.Pid)))
 	}
 }
 
