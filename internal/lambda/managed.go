@@ -21,7 +21,7 @@ func (s *Service) manage(ctx context.Context, e *environment, start *sandbox.Con
 	if !managed {
 		return nil
 	}
-	i, err := s.interpreters.Find(ctx, r)
+	i, err := s.interpreters.Again(ctx, r)
 	if err != nil { // it was there when the function was made
 		return &initFailure{"Runtime.InvalidEntrypoint", err.Error()}
 	}

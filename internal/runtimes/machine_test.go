@@ -142,6 +142,36 @@ func TestFindAgain(t *testing.T) {
 	if v := find(); v != "22.3.1" {
 		t.Errorf("after an upgrade: %s", v)
 	}
+	again := func() string {
+		t.Helper()
+		i, err := m.Again(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.Version
+	}
+	better := filepath.Join(m.root, "usr/bin/node-20")
+	if err := os.WriteFile(better, []byte("#!/bin/sh\necho v20.9.0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if v := again(); v != "22.3.1" {
+		t.Errorf("in a hurry: %s", v)
+	}
+	if v := find(); v != "20.9.0" {
+		t.Errorf("with time: %s", v)
+	}
+	if v := again(); v != "20.9.0" {
+		t.Errorf("in a hurry after that: %s", v)
+	}
+	if err := os.Remove(better); err != nil {
+		t.Fatal(err)
+	}
+	if v := again(); v != "22.3.1" {
+		t.Errorf("after it has gone: %s", v)
+	}
+	if v, err := NewMachine(m.root).Again(t.Context(), r); err != nil || v.Version != "22.3.1" {
+		t.Errorf("for the first time: %v, %v", v, err)
+	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := NewMachine(m.root).Find(cancelled, r); !errors.Is(err, context.Canceled) {

@@ -140,7 +140,11 @@ var python = language{
 	name: "Python", tag: "python", brings: "python3", least: version{3, 9},
 	complete: []string{"-IBc", "import http.client, json, logging"}, // Debian's python3-minimal has no json
 	programs: func(v version) []string {
-		return inPath("python"+v.String(), "python3", "python3.[0-9]", "python3.[0-9][0-9]")
+		names := []string{"python" + v.String(), "python3"}
+		for minor := 9; minor < 20; minor++ { // a pattern would have all of /usr/bin read at each cold start
+			names = append(names, fmt.Sprintf("python3.%d", minor))
+		}
+		return inPath(names...)
 	},
 	arguments: func(start) []string { return []string{Dir + "/bootstrap.py"} },
 	variables: func(version) map[string]string { return map[string]string{"PYTHONPATH": Dir} },
