@@ -10,7 +10,7 @@ import (
 	"enilab/netlab"
 )
 
-// TestServerFromAPrivateDirectory: a server's user, nobody, need not be able to walk to its program, and its check's.
+// TestServerFromAPrivateDirectory: a server's user need not be able to walk to its program, and its check's.
 func TestServerFromAPrivateDirectory(t *testing.T) {
 	nstest.NoLeaks(t)
 	vpc := newVPC(t, plain("vpc-blue"))
@@ -44,7 +44,7 @@ func TestServerFromAPrivateDirectory(t *testing.T) {
 		}
 		must(t, os.Chmod(program, 0o700))
 		_, err := vpc.AddResource(t.Context(), native)
-		if err == nil || !strings.Contains(err.Error(), "start "+program+": permission denied; servers run as user 65534, who may not execute that file: chmod o+rx") {
+		if err == nil || !strings.Contains(err.Error(), "start "+program+": permission denied; servers run as a user of their own, who may not execute that file: chmod o+rx") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -43,7 +43,11 @@ const readyWithin = 10 * time.Second
 func (v *VPC) AddResource(ctx context.Context, s ResourceSpec) (_ *Resource, err error) {
 	r := &Resource{Name: s.Name, VPC: v.ID, Spec: s}
 	defer r.undo.CloseOn(&err)
-	if r.Node, err = NewNode(v.nodeName(s), anyPort); err != nil {
+	settings, err := BufferLimits()
+	if err != nil {
+		return nil, fmt.Errorf("resource %s: %w", s.Name, err)
+	}
+	if r.Node, err = NewNode(v.nodeName(s), append(settings, anyPort)...); err != nil {
 		return nil, err
 	}
 	r.undo.Push(r.Node.Close)

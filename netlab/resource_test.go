@@ -62,29 +62,55 @@ func TestBrokenServers(t *testing.T) {
 	}
 }
 
-// TestServerIsNobody: it runs without the lab's rights and environment, in a session of its own.
-func TestServerIsNobody(t *testing.T) {
+// TestServersAreContained: they run without the lab's rights and environment, each in a session of its own and, where there are
+// ids to give, as a user of its own; and none can get a right, or do what functions cannot.
+func TestServersAreContained(t *testing.T) {
 	nstest.NoLeaks(t)
 	t.Setenv("SECRET_OF_THE_LAB", "1")
 	vpc := newVPC(t, plain("vpc-blue"))
-	r, err := vpc.AddResource(t.Context(), whoami(t, "server", "subnet-a", "", []string{"sg-open"}, 80))
+	m, err := os.ReadFile("/proc/self/uid_map")
 	must(t, err)
-	t.Cleanup(func() { must(t, r.Close()) })
-	proc := func(file string) string {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", r.Process().Pid(), file))
+	oneUser := strings.Fields(string(m))[2] == "1"
+	users := map[string]bool{}
+	for _, name := range []string{"one", "other"} {
+		r, err := vpc.AddResource(t.Context(), whoami(t, name, "subnet-a", "", []string{"sg-open"}, 80))
 		must(t, err)
-		return string(b)
-	}
-	if m, err := os.ReadFile("/proc/self/uid_map"); err == nil && strings.Fields(string(m))[2] != "1" && !strings.Contains(proc("status"), "Uid:\t65534\t65534\t65534\t65534\n") {
-		t.Errorf("not nobody:\n%s", proc("status"))
-	}
-	if strings.Contains(proc("environ"), "SECRET_OF_THE_LAB") {
-		t.Error("it has the lab's environment")
-	}
-	if fields := strings.Fields(proc("stat")); fields[5] != strconv.Itoa(r.Process().Pid()) {
-		t.Errorf("session %s, want its own", fields[5])
+		t.Cleanup(func() { must(t, r.Close()) })
+		proc := func(file string) string {
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", r.Process().Pid(), file))
+			must(t, err)
+			return string(b)
+		}
+		status := proc("status")
+		for _, want := range []string{"CapInh:\t" + none, "CapPrm:\t" + none, "CapEff:\t" + none, "CapBnd:\t" + none, "CapAmb:\t" + none, "NoNewPrivs:\t1", "Seccomp:\t2"} {
+			if !strings.Contains(status, want+"\n") {
+				t.Errorf("want %s:\n%s", want, status)
+			}
+		}
+		_, rest, _ := strings.Cut(status, "\nUid:\t")
+		ids, _, _ := strings.Cut(rest, "\n")
+		if id, _, _ := strings.Cut(ids, "\t"); !oneUser && (users[id] || !strings.HasPrefix(id, "18") || len(id) != 10 || strings.Count(ids, id) != 4) {
+			t.Errorf("%s has the user ids %s; others %v", name, ids, users)
+		} else {
+			users[id] = true
+		}
+		if strings.Contains(proc("environ"), "SECRET_OF_THE_LAB") {
+			t.Error("it has the lab's environment")
+		}
+		if fields := strings.Fields(proc("stat")); fields[5] != strconv.Itoa(r.Process().Pid()) {
+			t.Errorf("session %s, want its own", fields[5])
+		}
+		must(t, r.Node.NS.Do(func() error {
+			b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_rmem")
+			if fields := strings.Fields(string(b)); err == nil && (len(fields) != 3 || len(fields[2]) > len("1048576")) {
+				t.Errorf("buffers %s", b)
+			}
+			return err
+		}))
 	}
 }
+
+const none = "0000000000000000" // no capability
 
 // TestServerEndsWithAllItsChildren, whether it is closed or ends by itself.
 func TestServerEndsWithAllItsChildren(t *testing.T) {

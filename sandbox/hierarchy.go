@@ -217,8 +217,12 @@ func (h hierarchy) removeTop() error {
 		return &fs.PathError{Op: "rmdir", Path: filepath.Join(h.mount, cgroupTop), Err: err}
 	}
 	for _, c := range noted {
-		if used, err := inUse(h.mount, c); err != nil || used {
+		used, err := inUse(h.mount, c)
+		if err != nil {
 			return err
+		}
+		if used {
+			continue
 		}
 		// Busy means that somebody else has come to use it meanwhile; then it is theirs.
 		if e := write(filepath.Join(h.mount, "cgroup.subtree_control"), "-"+c); e != nil && !errors.Is(e, unix.EBUSY) {

@@ -9,7 +9,9 @@ import (
 	"syscall"
 	"unsafe"
 
+	"enilab/internal/confine"
 	"enilab/internal/netns"
+	"enilab/netlab"
 
 	"golang.org/x/sys/unix"
 )
@@ -122,7 +124,7 @@ func newForker() (*forker, error) {
 	z := new(forker)
 	unix.Umask(0o022) // is inherited
 	var err error
-	if z.machine.lastCapability, err = lastCapability(); err != nil {
+	if z.machine.lastCapability, err = confine.LastCapability(); err != nil {
 		return nil, err
 	}
 	if z.machine.limits, err = limitsHere(); err != nil {
@@ -131,7 +133,7 @@ func newForker() (*forker, error) {
 	if z.home, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return nil, err
 	}
-	if z.buffers, err = bufferLimits(); err != nil {
+	if z.buffers, err = netlab.BufferLimits(); err != nil {
 		return nil, err
 	}
 	if err := buildRoot(); err != nil {
@@ -140,7 +142,7 @@ func newForker() (*forker, error) {
 	if z.machine.masks, err = findMasks(); err != nil {
 		return nil, err
 	}
-	return z, dropBoundingSet(z.machine.lastCapability)
+	return z, confine.DropBoundingSet(z.machine.lastCapability)
 }
 
 // errLost is met by a zygote that cannot come back from a network namespace. It must end.

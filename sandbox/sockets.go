@@ -18,34 +18,12 @@ import (
 // net.ipv4.tcp_mem and udp_mem, which the kernel makes 4.7 % of the machine's memory before it begins to press, and
 // 9.4 % at most. When a pool is used up, every connection of the machine slows down. So there are bounds:
 //
-//   - a connection's buffers grow by themselves to maxBuffer each, in the namespaces of environments;
+//   - a connection's buffers grow by themselves to 1 MiB each, in the namespaces of environments and servers
+//     (netlab.BufferLimits);
 //   - on control groups version 1 an environment and its lab have a limit in the kernel (Limits.Sockets and
 //     SocketShare). On version 2 there is none, but sockets count as memory;
 //   - whoever knows all environments of a lab ends those with the most once they have more than SocketShare together
 //     (Process.Sockets): without control groups nothing else does.
-
-// maxBuffer is how far the kernel lets a TCP socket's buffer grow by itself, in bytes. One stream between two namespaces is
-// as fast with 256 KiB; the kernel's defaults are 6 and 4 MiB, and some machines' are larger.
-const maxBuffer = 1 << 20
-
-// bufferLimits are the settings of an environment's namespace, made of those here, which are the machine's.
-func bufferLimits() (list []netns.Sysctl, err error) {
-	for _, key := range []string{"net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem"} {
-		b, err := os.ReadFile("/proc/sys/" + key)
-		if err != nil {
-			return nil, err
-		}
-		var sizes [3]int64 // the least, the first, the most
-		if _, err := fmt.Sscan(string(b), &sizes[0], &sizes[1], &sizes[2]); err != nil {
-			return nil, fmt.Errorf("sysctl %s=%q: %w", key, b, err)
-		}
-		for i := range sizes {
-			sizes[i] = min(sizes[i], maxBuffer)
-		}
-		list = append(list, netns.Sysctl{Key: key, Value: fmt.Sprint(sizes[0], sizes[1], sizes[2])})
-	}
-	return list, nil
-}
 
 // maxSockets is what an environment may have of the lab's share on a large machine, in bytes.
 const maxSockets = 64 << 20

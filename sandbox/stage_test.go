@@ -1,12 +1,15 @@
 package sandbox
 
 import (
+	"flag"
 	"os"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+var update = flag.Bool("update", false, "write the golden texts anew")
 
 // TestStage holds what an environment's first moments are made of, call by call, against golden text.
 func TestStage(t *testing.T) {

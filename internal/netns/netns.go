@@ -71,6 +71,22 @@ func (n *NS) Do(fn func() error) error {
 	return onThread(func() error { return enter(n.file, unix.CLONE_NEWNET) }, fn)
 }
 
+// Spend is Do on a thread that ends with fn: for what changes the thread itself and cannot be taken back. Children that fn starts
+// inherit that.
+func (n *NS) Spend(fn func() error) error {
+	err := errors.New("netns: callback left its goroutine")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the runtime then discards the thread, and never makes another of it
+		if err = enter(n.file, unix.CLONE_NEWNET); err == nil {
+			err = fn()
+		}
+	}()
+	<-done
+	return err
+}
+
 // Listen opens a TCP listener inside n; it may be used from any goroutine.
 func (n *NS) Listen(at netip.AddrPort) (l net.Listener, err error) {
 	err = n.Do(func() (err error) {
