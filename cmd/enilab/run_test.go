@@ -159,7 +159,7 @@ func TestWithLab(t *testing.T) {
 		{"list", nil, 0, []string{"lab", "down"}, nil},
 		{"exec vpc-a -- true", nil, 1, nil, []string{"lab lab is down", "enilab up"}},
 		{"shell vpc-a", nil, 1, nil, []string{"lab lab is down"}},
-		{"up --dry-run", nil, 1, nil, []string{"lab lab: down", "enilab up"}},
+		{"up --dry-run", nil, 0, []string{"would make an empty lab"}, nil},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			caller := newCaller(t)

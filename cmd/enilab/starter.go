@@ -32,6 +32,11 @@ type starter struct {
 	debug    bool
 }
 
+// notServed is a lab that a dry run does not start.
+type notServed struct{ state string }
+
+func (e *notServed) Error() string { return e.state }
+
 // ensure starts what does not run. It restarts a daemon that has other settings than those asked for: the lab's networks
 // and servers stay, its environments do not.
 func (s *starter) ensure(ctx context.Context) (started bool, err error) {
@@ -51,7 +56,7 @@ func (s *starter) ensure(ctx context.Context) (started bool, err error) {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), restart)
 		defer cancel()
 	} else if s.dryRun {
-		return false, fmt.Errorf("lab %s: %s; 'enilab up' brings it back, then --dry-run can compare", s.place.Name, state)
+		return false, &notServed{state}
 	}
 	if err = s.place.Make(); err == nil {
 		err = s.start(ctx, keeper)
@@ -162,7 +167,7 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 	case difference == "":
 		return false, nil
 	case fixed:
-		return false, fmt.Errorf("lab %s: %s cannot change while it is up; 'enilab down --name %s' first", s.place.Name, difference, s.place.Name)
+		return false, cannotChange(s.place.Name, difference)
 	}
 	client := daemon.NewClient(s.place.Name, s.place.Socket())
 	defer client.Close()
@@ -192,6 +197,11 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 		return false, err
 	}
 	return true, keeper.WaitDaemon(ctx)
+}
+
+// cannotChange refuses settings that the kernel's objects were made after.
+func cannotChange(lab, difference string) error {
+	return fmt.Errorf("lab %s: %s cannot change while it is up; 'enilab down --name %s' first", lab, difference, lab)
 }
 
 // start starts a daemon, and a keeper if there is none, and returns when it serves.

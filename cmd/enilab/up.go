@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -91,14 +92,8 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	}
 	if !place.Exists() {
 		plan, err := f.planFromNothing(d)
-		if err != nil {
-			return err
-		}
-		if f.dryRun {
-			for _, line := range plan {
-				fmt.Fprintln(s.out, line)
-			}
-			return nil
+		if err != nil || f.dryRun {
+			return s.sayLines(plan, err)
 		}
 	}
 	lock, err := place.Lock("up")
@@ -129,6 +124,9 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 		}
 	}
 	started, err := daemons.ensure(ctx)
+	if down := (*notServed)(nil); errors.As(err, &down) {
+		return s.planDown(d, f, &daemons, down.state)
+	}
 	if err != nil {
 		return err
 	}
@@ -225,6 +223,55 @@ func (f *upFlags) planFromNothing(d *declared) (lines []string, err error) {
 	return lines, nil
 }
 
+func (s streams) sayLines(lines []string, err error) error {
+	for _, line := range lines {
+		fmt.Fprintln(s.out, line)
+	}
+	return err
+}
+
+// planDown says what 'up' would change in a lab that is down, as far as its state tells, and refuses what it would.
+func (s streams) planDown(d *declared, f *upFlags, daemons *starter, state string) (err error) {
+	place := daemons.place
+	if _, err := os.Stat(place.DB()); errors.Is(err, fs.ErrNotExist) { // it was never up
+		return s.sayLines(f.planFromNothing(d))
+	}
+	recalled, err := daemon.Recall(daemon.Config{Name: place.Name, DB: place.DB(), Settings: daemons.settings, Whoami: whoamiArgv("{address}:80")})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, recalled.Close()) }()
+	settings := recalled.Settings()
+	if err := f.overlay(&settings); err != nil {
+		return err
+	}
+	lines := []string{fmt.Sprintf("would bring lab %s back: %s", place.Name, state)}
+	switch difference, fixed := settings.Difference(recalled.Settings()); {
+	case fixed:
+		return cannotChange(place.Name, difference)
+	case difference != "":
+		lines = append(lines, "would change settings: "+difference)
+	}
+	if d != nil {
+		request := d.request(true)
+		request.Settings = &settings
+		changes, err := recalled.Plan(request)
+		if err != nil {
+			return told(err)
+		}
+		for _, c := range changes {
+			lines = append(lines, changeLine(c, true))
+		}
+		if len(changes) == 0 {
+			lines = append(lines, asItSays)
+		}
+	}
+	return s.sayLines(lines, nil)
+}
+
+// asItSays is said when a topology changes nothing.
+const asItSays = "The lab is as the topology says."
+
 // request asks for the lab to be as the topology says.
 func (d *declared) request(dryRun bool) daemon.ApplyRequest {
 	return daemon.ApplyRequest{File: d.file, Dir: d.dir, Topology: d.text, Store: d.Store, DryRun: dryRun}
@@ -259,7 +306,7 @@ func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, 
 	case mended:
 		fmt.Fprintln(s.out, "But for that the lab is as the topology says.")
 	default:
-		fmt.Fprintln(s.out, "The lab is as the topology says.")
+		fmt.Fprintln(s.out, asItSays)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -233,5 +234,57 @@ func TestForegroundEndsTheLabWhenInterrupted(t *testing.T) {
 		if left := try(filepath.Glob(filepath.Join(l.home, "*", "*")))(t); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
+	}
+}
+
+// A dry run of a lab whose daemon is dead says what the run would, and starts and changes nothing.
+func TestDryRunOfALabThatIsDown(t *testing.T) {
+	l := up(t, strings.ReplaceAll(two, "STORE", functions))
+	text := strings.ReplaceAll(two, "STORE", functions)
+	write := func(pairs ...string) {
+		t.Helper()
+		if err := os.WriteFile(l.file, []byte(strings.NewReplacer(pairs...).Replace(text)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say := func(more ...string) (int, string) {
+		t.Helper()
+		return l.tell(t, append([]string{"up", "-t", l.file, "--name", l.name}, more...)...)
+	}
+	db := filepath.Join(l.home, "state", l.name, "state.db")
+	for _, how := range []string{"daemon dead", "down"} {
+		if how == "down" {
+			l.say(t, "down", "--keep-state")
+		} else {
+			l.kill()
+			nstest.Eventually(t, time.Minute, func() error {
+				if now := l.list(); now.Status != how {
+					return errorf("it is %+v", now)
+				}
+				return nil
+			})
+		}
+		before := try(os.ReadFile(db))(t)
+		if code, said := say("--dry-run"); code != 0 || said != "would bring lab lab back: "+how+"\nThe lab is as the topology says.\n" {
+			t.Errorf("%s, the same: %d: %s", how, code, said)
+		}
+		write("mode: legacy, ", "mode: legacy, memory: 256, ")
+		if code, said := say("--dry-run"); code != 0 || !strings.HasPrefix(said, "would bring lab lab back: "+how+"\nwould change function steady-legacy: memory 128 → 256\n") {
+			t.Errorf("%s, another memory: %d: %s", how, code, said)
+		}
+		write("vpc-green:", "vpc-lime:")
+		code, refused := say("--dry-run")
+		if code != 2 || !strings.Contains(refused, "a subnet cannot change") {
+			t.Errorf("%s, what cannot be: %d: %s", how, code, refused)
+		}
+		if now := l.list(); now.Status != how || !bytes.Equal(try(os.ReadFile(db))(t), before) {
+			t.Errorf("a dry run has changed it: %+v", now)
+		}
+		if code, said := say(); code != 2 || said != refused {
+			t.Errorf("%s: the run says %d: %s\nand the dry run said %s", how, code, said, refused)
+		}
+		write()
+		l.listed = listed{}
+		l.up()
 	}
 }

@@ -141,13 +141,17 @@ func (d *Daemon) circumstances(in ApplyRequest) (c circumstances, err error) {
 		c.settings = *in.Settings
 		c.settings.Region = d.settings.Region // it keeps that
 	}
-	page, err := d.ec2.DescribeNetworkInterfaces(ec2.Query{})
-	if err != nil {
-		return c, err
-	}
-	c.interfaces = page.Items
-	for _, r := range d.lab.Network.Resources() {
-		c.servers[r.Interface.ID] = r.VPC + "/" + r.Name
+	if d.recalled != nil {
+		c.interfaces, c.servers = d.recalled.interfaces, d.recalled.servers
+	} else {
+		page, err := d.ec2.DescribeNetworkInterfaces(ec2.Query{})
+		if err != nil {
+			return c, err
+		}
+		c.interfaces = page.Items
+		for _, r := range d.lab.Network.Resources() {
+			c.servers[r.Interface.ID] = r.VPC + "/" + r.Name
+		}
 	}
 	for _, f := range d.lab.Lambda.ListFunctions() {
 		if c.versions[f.FunctionName], err = d.versions(f.FunctionName); err != nil {

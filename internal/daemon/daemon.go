@@ -60,6 +60,7 @@ type Daemon struct {
 	resources *resources
 	declared  *state.Table[declaration] // what topologies have declared and is theirs to remove, by kind and name
 
+	recalled *recalled          // what there will be of a lab that is down, and was not started; nil: it was
 	leave    context.CancelFunc // ends the daemon
 	checking sync.Mutex         // one check at a time
 	applying sync.Mutex         // one topology at a time

@@ -20,7 +20,7 @@ func (d *Daemon) servers() (list []object, err error) {
 	records, err := d.resources.records.All()
 	for _, key := range names(records) {
 		r := records[key]
-		if d.lab.Network.Resource(r.VPC, r.Spec.Name) != nil {
+		if d.recalled != nil || d.lab.Network.Resource(r.VPC, r.Spec.Name) != nil {
 			list = append(list, object{"resource", key, declareResource(r.VPC, r.Spec, r.Data)})
 		}
 	}

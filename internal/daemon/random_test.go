@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -54,6 +55,9 @@ func TestRandomTopologies(t *testing.T) {
 		if between := b.snapshot(t); between != before {
 			t.Fatalf("round %d: a dry run has changed the lab:\n%s\n%s", round, text, difference(before, between))
 		}
+		if down := b.planDown(t, text); fmt.Sprint(down.err) != fmt.Sprint(plan.err) || !slices.Equal(down.lines, plan.lines) {
+			t.Fatalf("round %d: of a lab that is down it says: %v\n%s\nof one that is up: %v\n%s\nof:\n%s", round, down.err, strings.Join(down.lines, "\n"), plan.err, strings.Join(plan.lines, "\n"), text)
+		}
 		did := b.up(t.Context(), text, false)
 		if fmt.Sprint(plan.err) != fmt.Sprint(did.err) || !slices.Equal(plan.lines, did.lines) {
 			t.Fatalf("round %d: said beforehand: %v\n%s\ndone: %v\n%s\nof:\n%s", round, plan.err, strings.Join(plan.lines, "\n"), did.err, strings.Join(did.lines, "\n"), text)
@@ -83,6 +87,23 @@ func TestRandomTopologies(t *testing.T) {
 	}
 	b.settle(t)
 	b.leftNothing(t)
+}
+
+// planDown is what a dry run says of the lab if it is known by its state alone.
+func (b *bed) planDown(t *testing.T, text string) (a applied) {
+	t.Helper()
+	r, err := Recall(Config{Name: "bed", DB: filepath.Join(b.dir, "state.db"), Whoami: b.Whoami})
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	changes, err := r.Plan(ApplyRequest{File: "bed.lab.yml", Dir: b.dir, Topology: []byte(text), Store: b.dir, DryRun: true})
+	if failure := (*Failure)(nil); errors.As(err, &failure) && !failure.Usage {
+		t.Fatal(err)
+	}
+	a.err = err
+	for _, c := range changes {
+		a.lines = append(a.lines, fmt.Sprintf("%s %s %s: %s", c.Action, c.Kind, c.Name, c.Detail))
+	}
+	return a
 }
 
 // wantAs checks that the lab is as a topology says, and that there is nothing to do any more.

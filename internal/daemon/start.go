@@ -134,8 +134,8 @@ func (d *Daemon) sweep(context.Context) (err error) {
 	enis, listErr := d.lab.Lambda.RecordedENIs()
 	err = errors.Join(err, listErr)
 	known := map[string]bool{}
-	for _, id := range enis {
-		known[id] = true
+	for _, e := range enis {
+		known[e.ID] = true
 	}
 	for _, n := range d.nodes() {
 		known[n.Pin] = true

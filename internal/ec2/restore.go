@@ -34,6 +34,20 @@ func (s *Service) Restore(ctx context.Context) error {
 	return nil
 }
 
+// Recall reads what should be, and makes nothing of it: all but network interfaces can be described as they will be once the lab is
+// up. It returns the interfaces that stand alone.
+func (s *Service) Recall() (interfaces []netlab.InterfaceSpec, err error) {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if err := s.read(); err != nil {
+		return nil, fmt.Errorf("ec2: %w", err)
+	}
+	for _, rec := range sortedValues(s.interfaces) {
+		interfaces = append(interfaces, rec.spec())
+	}
+	return interfaces, nil
+}
+
 // read fills the shelves from the state, and drops what has lost what it was in: that cannot be, but it could not be built.
 func (s *Service) read() error {
 	err := errors.Join(s.vpcs.read(), s.subnets.read(), s.groups.read(), s.interfaces.read(), s.tags.read())

@@ -125,12 +125,15 @@ func (m *sharedENIs) find(e *sharedENI, owner *netlab.Node) (addr netip.Addr, er
 	return e.iface.Address, nil
 }
 
-// RecordedENIs lists the ids of all Hyperplane ENIs that should be, those too that are being made: an ENI is in the records
-// before it is pinned.
-func (s *Service) RecordedENIs() ([]string, error) {
+// RecordedENIs lists all Hyperplane ENIs that should be, by id, those too that are being made: an ENI is in the records before it is
+// pinned. Those of the provider's own have no subnet.
+func (s *Service) RecordedENIs() (list []netlab.InterfaceSpec, err error) {
 	records, err := s.shared.table.All()
 	if err != nil {
 		return nil, fmt.Errorf("records of Hyperplane ENIs: %w", err)
 	}
-	return slices.Sorted(maps.Keys(records)), nil
+	for _, id := range slices.Sorted(maps.Keys(records)) {
+		list = append(list, records[id].spec())
+	}
+	return list, nil
 }

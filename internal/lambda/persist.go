@@ -72,29 +72,14 @@ func (s *Service) Restore(ctx context.Context) error {
 	if err := s.adoptENIs(ctx); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	if err := s.restoreLayers(); err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	records, err := s.records.All()
-	if err != nil {
-		return fmt.Errorf("restore: functions: %w", err)
-	}
 	if err := s.clearCode(); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	archives := map[string]*archive{}
-	named := map[string]bool{}
-	var versions []*version
-	for name, r := range records {
-		f, err := s.revive(name, r, archives)
-		if err != nil {
-			return fmt.Errorf("restore: function %s: %w", name, err)
-		}
-		s.mu.Lock()
-		s.functions[name] = f
-		s.mu.Unlock()
-		versions = append(versions, f.all()...)
+	versions, archives, err := s.reviveAll()
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
 	}
+	named := map[string]bool{}
 	for _, a := range archives {
 		named[a.Key] = named[a.Key] || a.uploaded
 	}
@@ -133,6 +118,36 @@ func (s *Service) Restore(ctx context.Context) error {
 		s.work.wait()
 	}
 	return s.restoreEvents()
+}
+
+// Recall reads what the records say, and makes nothing of it: functions and layers can be described as they will be once the lab is
+// up, and nothing else.
+func (s *Service) Recall() error {
+	_, _, err := s.reviveAll()
+	return err
+}
+
+// reviveAll makes layers and functions of all records.
+func (s *Service) reviveAll() (versions []*version, archives map[string]*archive, err error) {
+	if err := s.restoreLayers(); err != nil {
+		return nil, nil, err
+	}
+	records, err := s.records.All()
+	if err != nil {
+		return nil, nil, fmt.Errorf("functions: %w", err)
+	}
+	archives = map[string]*archive{}
+	for name, r := range records {
+		f, err := s.revive(name, r, archives)
+		if err != nil {
+			return nil, nil, fmt.Errorf("function %s: %w", name, err)
+		}
+		s.mu.Lock()
+		s.functions[name] = f
+		s.mu.Unlock()
+		versions = append(versions, f.all()...)
+	}
+	return versions, archives, nil
 }
 
 // clearCode removes what the worker of a daemon that was killed had unpacked.
