@@ -22,6 +22,7 @@ type function struct {
 	created time.Time
 	latest  *version
 	log     *functionLog
+	sampler sampler
 	queue   *eventQueue // of asynchronous events
 
 	plane sync.Mutex // held by who changes the function, until that is recorded; taken before mu

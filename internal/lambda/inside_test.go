@@ -59,6 +59,21 @@ func TestTraceOfEachEvent(t *testing.T) {
 		}
 	}
 
+	// With the mode Active the first request without a decision is traced, and one whose caller has decided is not.
+	_, err := b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: f, TracingMode: new("Active")})
+	must(t, err)
+	must(t, b.WaitFunctionActive(within(t, 20*time.Second), lambda.FunctionRef{Name: f}))
+	for _, c := range []struct{ sent, want string }{{"Root=1-5759e988-bd862e3fe1be46a994272793", ";Sampled=1;"}, {caller + "0", ";Sampled=0;"}} {
+		nstest.Eventually(t, 20*time.Second, func() error { // one of the requests above may have been the first of this second
+			out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, TraceHeader: c.sent, LogTail: true})
+			must(t, err)
+			if got := tell(t, out); !strings.Contains(got, c.want) || got != out.TraceHeader || strings.Contains(string(out.LogTail), "\nXRAY ") != strings.Contains(got, "Sampled=1") {
+				return fmt.Errorf("Active, sent %q: the function got %q; the log says %q", c.sent, got, out.LogTail)
+			}
+			return nil
+		})
+	}
+
 	const asynchronous = "Root=1-6736a5ff-25b8e80625995fc3195d1db8;Parent=1cd4b7ac54511616;Sampled=0;Lineage=1:01bc76f7:0"
 	out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, TraceHeader: asynchronous, Type: lambda.EventInvocation})
 	must(t, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"enilab/internal/events"
@@ -39,7 +40,11 @@ func (s *Service) Invoke(ctx context.Context, in InvokeInput) (InvokeOutput, err
 		}
 		out.ExecutedVersion = v.name
 		now := time.Now()
-		out.TraceHeader = newTrace(in.TraceHeader, now).String()
+		trace, decided := newTrace(in.TraceHeader, now)
+		if !decided && v.traces(now) {
+			trace = trace.sample()
+		}
+		out.TraceHeader = trace.String()
 		return out, s.accept(v, &asyncEvent{
 			ID: id, Function: v.function.name, Qualifier: in.Function.Qualifier, Payload: in.Payload, ClientContext: in.ClientContext, TraceHeader: out.TraceHeader, Accepted: now.UTC(), due: now,
 		})
@@ -63,6 +68,14 @@ func (s *Service) invokable(in *InvokeInput, most int) (*version, error) {
 		return nil, s.notReadyLocked(v)
 	}
 	return v, nil
+}
+
+// traces tells whether Lambda traces a request that came without a decision.
+func (v *version) traces(now time.Time) bool {
+	v.function.mu.Lock()
+	active := v.config.TracingMode == "Active"
+	v.function.mu.Unlock()
+	return active && v.function.sampler.samples(now, rand.Float64())
 }
 
 // checkEvent refuses what is no event. None is an empty one.
@@ -98,7 +111,9 @@ func (s *Service) invoke(ctx context.Context, in InvokeInput, id string) (Invoke
 // execute fills in what came of an invocation.
 func (s *Service) execute(ctx context.Context, in *InvokeInput, out *InvokeOutput) (err error) {
 	defer out.Timeline.End()
-	x := &execution{in: *in, out: out, trace: newTrace(in.TraceHeader, out.Timeline.Began)}
+	x := &execution{in: *in, out: out}
+	var decided bool
+	x.trace, decided = newTrace(in.TraceHeader, out.Timeline.Began)
 	out.TraceHeader = x.trace.String()
 	if err := checkEvent(&x.in, maxEvent); err != nil {
 		return err
@@ -119,6 +134,10 @@ func (s *Service) execute(ctx context.Context, in *InvokeInput, out *InvokeOutpu
 	}
 	defer s.load.leave(v.function, common)
 	defer func() { s.announceDone(v, x, err) }()
+	if !decided && v.traces(out.Timeline.Began) {
+		x.trace = x.trace.sample()
+		out.TraceHeader = x.trace.String()
+	}
 	for {
 		e, g, err := s.take(v, in.Fresh, out.Timeline)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,25 +22,47 @@ const maxTrace = 8192
 
 // newTrace is the header that a function gets. What the caller sent is passed on, and what that lacks is made: "If Lambda
 // receives a tracing header when your function is invoked, that header will be used … If a tracing header was not received,
-// Lambda will generate one". A caller without a good root has sent none. In the mode PassThrough, the only one here, "Lambda
-// will only trace the request from an upstream service if it contains a tracing header with sampled=1", and then the parent
-// is a segment that Lambda makes for the invocation.
+// Lambda will generate one". A caller without a good root has sent none. In the mode PassThrough, "Lambda will only trace the
+// request from an upstream service if it contains a tracing header with sampled=1", and then the parent is a segment that
+// Lambda makes for the invocation. Decided tells whether the caller has said whether to trace; with the mode Active, Lambda
+// decides of the others, see sampler.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
-func newTrace(header string, now time.Time) trace {
-	t := parseTrace(header)
+func newTrace(header string, now time.Time) (t trace, decided bool) {
+	t = parseTrace(header)
 	if t.root == "" {
 		t = trace{root: fmt.Sprintf("1-%08x-%08x%016x", uint32(now.Unix()), rand.Uint32(), rand.Uint64())}
 	}
+	decided = t.sampled != ""
 	if t.sampled != "1" {
 		t.sampled = "0"
 	}
 	if t.parent == "" || t.sampled == "1" {
-		t.parent = fmt.Sprintf("%016x", rand.Uint64())
+		t.parent = newSegment()
 	}
 	if t.lineage == "" {
 		t.lineage = fmt.Sprintf("1:%08x:0", rand.Uint32())
 	}
+	return t, decided
+}
+
+// newSegment is the id of a segment that Lambda makes.
+func newSegment() string { return fmt.Sprintf("%016x", rand.Uint64()) }
+
+// sample has Lambda trace the request.
+func (t trace) sample() trace {
+	t.parent, t.sampled = newSegment(), "1"
 	return t
+}
+
+// sampler decides which requests of a function Lambda traces with the mode Active, where callers have not decided: "The sampling
+// rate is 1 request per second and 5 percent of additional requests", which cannot be configured.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+type sampler struct{ second atomic.Int64 } // in which the latest request was seen
+
+// samples takes a request's time, and a number that chance has drawn from 0 to 1.
+func (s *sampler) samples(now time.Time, chance float64) bool {
+	second := now.Unix()
+	return s.second.Swap(second) != second || chance < 0.05
 }
 
 // parseTrace reads what is well-formed in a header, which may come from anybody.

@@ -37,7 +37,10 @@ func TestTraceIsPassedOn(t *testing.T) {
 		"a line's end":      {"Root=" + root + ";Parent=" + parent + "\r\nx: y", trace{root: root, sampled: "0"}},
 		"too much":          {"Root=" + root + strings.Repeat(";x=y", maxTrace), trace{sampled: "0"}},
 	} {
-		got := newTrace(c.header, began)
+		got, decided := newTrace(c.header, began)
+		if want := strings.Contains(strings.ToLower(c.header), "sampled=") && !strings.Contains(c.header, "?") && got.root == root; decided != want {
+			t.Errorf("%s: %q decides: %v", name, c.header, decided)
+		}
 		if !header.MatchString(got.String()) {
 			t.Errorf("%s: %q is no tracing header", name, got)
 		}
@@ -58,7 +61,8 @@ func TestTraceIsPassedOn(t *testing.T) {
 }
 
 func TestTraceBeginsWithTheRequest(t *testing.T) {
-	a, b := newTrace("", began), newTrace("", began)
+	a, _ := newTrace("", began)
+	b, _ := newTrace("", began)
 	if !strings.HasPrefix(a.root, "1-6736a5ff-") {
 		t.Errorf("root %q does not say %x", a.root, began.Unix())
 	}
@@ -67,12 +71,40 @@ func TestTraceBeginsWithTheRequest(t *testing.T) {
 	}
 }
 
+// Of requests whose callers have not decided, the first of each second and a twentieth of the others are traced.
+func TestSampler(t *testing.T) {
+	var s sampler
+	for i, c := range []struct {
+		after  time.Duration
+		chance float64
+		want   bool
+	}{
+		{0, 0.9, true},
+		{time.Millisecond, 0.9, false},
+		{time.Millisecond, 0.05, false},
+		{time.Millisecond, 0.0499, true},
+		{999 * time.Millisecond, 0.9, false},
+		{time.Second, 0.9, true},
+		{time.Second, 0.9, false},
+		{time.Minute, 0.9, true},
+		{time.Minute + time.Millisecond, 0, true},
+	} {
+		if got := s.samples(began.Add(c.after), c.chance); got != c.want {
+			t.Errorf("request %d, after %v and with the chance %v, is traced: %v", i, c.after, c.chance, got)
+		}
+	}
+	undecided, _ := newTrace("Root="+root+";Parent="+parent, began)
+	if got := undecided.sample(); got.root != root || got.parent == parent || got.sampled != "1" || !header.MatchString(got.String()) {
+		t.Errorf("%q, traced, is %q", undecided, got)
+	}
+}
+
 // Whatever a caller sends, the function gets a header, and a runtime that passes it on gets the same again.
 func FuzzTrace(f *testing.F) {
 	f.Add("Root=" + root + ";Parent=" + parent + ";Sampled=0;Lineage=1:d0782663:0")
 	f.Add("Root=;Parent=;Sampled=;Lineage=")
 	f.Fuzz(func(t *testing.T, sent string) {
-		got := newTrace(sent, began)
+		got, _ := newTrace(sent, began)
 		if !header.MatchString(got.String()) {
 			t.Fatalf("%q becomes %q", sent, got)
 		}
