@@ -80,11 +80,21 @@ func runtimeVersion(c lambda.FunctionConfiguration) *api.RuntimeVersionConfig {
 // https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
 const maxItems = 50
 
+// listed is a function in a list, which "returns a subset of the FunctionConfiguration fields".
+// https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
+func listed(c lambda.FunctionConfiguration) api.FunctionConfiguration {
+	f := configuration(c)
+	f.State, f.StateReason, f.StateReasonCode = nil, nil, nil
+	f.LastUpdateStatus, f.LastUpdateStatusReason, f.LastUpdateStatusReasonCode = nil, nil, nil
+	f.RuntimeVersionConfig = nil
+	return *f
+}
+
 // page cuts a list of functions.
 func page(list []lambda.FunctionConfiguration, marker *string, items *int32) (out []api.FunctionConfiguration, next *string, err error) {
 	list, next, err = pageOf(list, marker, items, func(c lambda.FunctionConfiguration) string { return c.FunctionARN })
 	for _, c := range list {
-		out = append(out, *configuration(c))
+		out = append(out, listed(c))
 	}
 	return out, next, err
 }

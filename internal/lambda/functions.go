@@ -91,7 +91,7 @@ func newVersion(f *function, name string, number int, c change) *version {
 func (c FunctionConfiguration) creating() FunctionConfiguration {
 	c.LastModified = time.Now().UTC()
 	c.State, c.StateReason, c.StateReasonCode = Pending, "The function is being created.", ReasonCreating
-	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode, c.Cause = UpdateSuccessful, "", "", ""
+	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode, c.Cause = "", "", "", "" // AWS tells of no update yet
 	return c
 }
 

@@ -78,7 +78,7 @@ func (s *Service) fail(v *version, next change, why error) (rest func() error) {
 		// the function is set to the inactive state."
 		c.State, c.StateReason, c.StateReasonCode = Inactive, reasonSaid(why), reasonFor(why)
 	default:
-		c.State, c.StateReason, c.StateReasonCode = Failed, reasonSaid(why), reasonFor(why)
+		c.State, c.StateReason, c.StateReasonCode, c.LastUpdateStatus = Failed, reasonSaid(why), reasonFor(why), UpdateSuccessful
 	}
 	v.next = nil
 	return next.code.drop

@@ -11,16 +11,44 @@ import (
 )
 
 // PublishVersion freezes what $LATEST is now as the next version. If nothing has changed since the latest version was
-// published, the answer is that version.
-func (s *Service) PublishVersion(_ context.Context, in PublishVersionInput) (none FunctionConfiguration, _ error) {
+// published, the answer is that version. What AWS answers with is Active already (recorded by LocalStack: test_version_lifecycle),
+// and so is it here, if $LATEST is: a version that has its network needs no other.
+func (s *Service) PublishVersion(ctx context.Context, in PublishVersionInput) (FunctionConfiguration, error) {
+	answer, v, err := s.publish(in)
+	if err != nil || v == nil {
+		return answer, err
+	}
+	f := v.function
+	f.mu.Lock()
+	settled, serves := v.settled, f.latest.current != nil
+	f.mu.Unlock()
+	if serves {
+		patience := time.NewTimer(publishPatience)
+		defer patience.Stop()
+		select {
+		case <-settled:
+		case <-patience.C:
+		case <-ctx.Done():
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return v.shownLocked().config, nil
+}
+
+// publishPatience is how long a version may take to become Active before it is answered as Pending.
+const publishPatience = 10 * time.Second
+
+// publish begins to make the next version; nil if there is one already.
+func (s *Service) publish(in PublishVersionInput) (none FunctionConfiguration, _ *version, _ error) {
 	done, err := s.control()
 	if err != nil {
-		return none, err
+		return none, nil, err
 	}
 	defer done()
 	f, err := s.lookup(in.FunctionName)
 	if err != nil {
-		return none, err
+		return none, nil, err
 	}
 	f.plane.Lock()
 	defer f.plane.Unlock()
@@ -30,17 +58,17 @@ func (s *Service) PublishVersion(_ context.Context, in PublishVersionInput) (non
 	switch {
 	case latest.goneLocked() || latest.next != nil || c.State != Active && c.State != Inactive:
 		defer f.mu.Unlock()
-		return none, s.notReadyLocked(latest)
+		return none, nil, s.notReadyLocked(latest)
 	case in.RevisionID != "" && in.RevisionID != c.RevisionID:
 		f.mu.Unlock()
-		return none, refuse(PreconditionFailed, staleRevision)
+		return none, nil, refuse(PreconditionFailed, staleRevision)
 	case in.CodeSha256 != "" && in.CodeSha256 != c.CodeSha256:
 		f.mu.Unlock()
-		return none, refuse(InvalidParameterValue, "CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", in.CodeSha256, c.CodeSha256)
+		return none, nil, refuse(InvalidParameterValue, "CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", in.CodeSha256, c.CodeSha256)
 	}
 	if same := f.sameLocked(c); same != nil {
 		defer f.mu.Unlock()
-		return same.config, nil
+		return same.config, nil, nil
 	}
 	set(&c.Description, in.Description)
 	v := s.versionOfLocked(f, change{c, latest.code.hold()})
@@ -48,10 +76,10 @@ func (s *Service) PublishVersion(_ context.Context, in PublishVersionInput) (non
 	f.mu.Unlock()
 	if err := s.keep(f); err != nil {
 		s.withdraw(v)
-		return none, err
+		return none, nil, err
 	}
 	s.begin("publish function "+f.name, v)
-	return answer, nil
+	return answer, v, nil
 }
 
 // versionOf adds the next version to a function that nobody else knows yet.

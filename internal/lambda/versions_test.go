@@ -46,7 +46,7 @@ func TestVersions(t *testing.T) {
 	refused(t, err, lambda.InvalidParameterValue, 400, "CodeSHA256 (other)", latest.CodeSha256)
 	one, err := publish(lambda.PublishVersionInput{RevisionID: latest.RevisionID, CodeSha256: latest.CodeSha256, Description: &description})
 	must(t, err)
-	if one.Version != "1" || one.Description != description || one.FunctionARN != latest.FunctionARN+":1" || one.CodeSha256 != latest.CodeSha256 || one.State != lambda.Pending {
+	if one.Version != "1" || one.Description != description || one.FunctionARN != latest.FunctionARN+":1" || one.CodeSha256 != latest.CodeSha256 || one.State != lambda.Active || one.LastUpdateStatus != lambda.UpdateSuccessful {
 		t.Errorf("%+v", one)
 	}
 	if again, err := publish(lambda.PublishVersionInput{}); err != nil || again.Version != "1" {
