@@ -99,35 +99,39 @@ func archive(path string) ([]byte, error) {
 	return b, err
 }
 
+// zipDirectory makes an archive of the files in a directory. Links are what they lead to, as zip has them, as long as that is a
+// file in the directory, too: npm makes such in node_modules/.bin.
 func zipDirectory(dir string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // only read from
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
 	total := int64(0)
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		info, err := d.Info()
+		path := filepath.Join(dir, name)
+		info, err := root.Stat(name) // through links, but not out of the directory
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", path, err)
 		}
 		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is no plain file; code has plain files only", path)
+			return fmt.Errorf("%s is no plain file, and leads to none; code has plain files only", path)
 		}
 		if total += info.Size(); total > sandbox.DefaultUnzipped {
 			return fmt.Errorf("%s has more than the %d bytes that Lambda takes of unzipped code", dir, sandbox.DefaultUnzipped)
 		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		header := &zip.FileHeader{Name: filepath.ToSlash(name), Method: zip.Deflate} // without a time
+		header := &zip.FileHeader{Name: name, Method: zip.Deflate} // without a time
 		header.SetMode(info.Mode().Perm())
 		w, err := z.CreateHeader(header)
 		if err != nil {
 			return err
 		}
-		f, err := os.Open(path)
+		f, err := root.Open(name)
 		if err != nil {
 			return err
 		}

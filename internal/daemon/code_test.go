@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"enilab/internal/topology"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestADirectoryIsTheSameArchiveEveryTime(t *testing.T) {
@@ -49,11 +51,34 @@ func TestADirectoryIsTheSameArchiveEveryTime(t *testing.T) {
 	if other, err := (&codes{}).of(topology.Code{Path: dir}); err != nil || other.bootstrap == nil || first.bootstrap != nil || other.unpacked != int64(len("#!/bin/sh\n"+"other")) {
 		t.Errorf("without a bootstrap: %+v, %v", other, err)
 	}
-	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "link")); err != nil {
+	write("tool", "#!/bin/sh\n", 0o755)
+	if err := os.Symlink("../tool", filepath.Join(dir, "lib", "link")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&codes{}).of(topology.Code{Path: dir}); err == nil {
-		t.Error("a link passed")
+	linked, err := (&codes{}).of(topology.Code{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if z, err = zip.NewReader(bytes.NewReader(linked.zip), int64(len(linked.zip))); err != nil || len(z.File) != 4 || z.File[1].Name != "lib/link" || z.File[1].Mode() != 0o755 {
+		t.Errorf("with a link the archive has %v: %v", z.File, err)
+	}
+	for _, target := range []string{"/etc/passwd", "../outside", ".", "nothing"} {
+		link := filepath.Join(dir, "bad")
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (&codes{}).of(topology.Code{Path: dir}); err == nil || !strings.Contains(err.Error(), link) {
+			t.Errorf("a link to %s: %v", target, err)
+		}
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&codes{}).of(topology.Code{Path: dir}); err == nil || !strings.Contains(err.Error(), "no plain file") {
+		t.Errorf("a FIFO: %v", err)
 	}
 }
 
