@@ -71,7 +71,7 @@ func TestAdoptENIs(t *testing.T) {
 		if name == "unused" {
 			continue
 		}
-		_, err := next.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: name + "-2", ZipFile: goFunction(t), Timeout: 20 * time.Second, VpcConfig: vpc})
+		_, err := next.CreateFunction(t.Context(), lambda.CreateFunctionInput{FunctionName: name + "-2", ZipFile: goFunction(t), Runtime: "provided.al2023", Handler: "bootstrap", Timeout: 20 * time.Second, VpcConfig: vpc})
 		must(t, err)
 		must(t, next.WaitFunctionActive(within(t, 10*time.Second), lambda.FunctionRef{Name: name + "-2"}))
 	}
