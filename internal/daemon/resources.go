@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"enilab/internal/events"
+	"enilab/internal/realm"
 	"enilab/internal/state"
 	"enilab/netlab"
 
@@ -53,14 +54,14 @@ func newResources(network *netlab.Lab, db *state.DB, bus *events.Bus, log *slog.
 }
 
 // processes lists the servers that a former daemon has left running, as far as the records tell.
-func (r *resources) processes() (pids []int, err error) {
+func (r *resources) processes() (list []realm.Kept, err error) {
 	records, err := r.records.All()
 	for _, record := range records {
 		if record.State != nil {
-			pids = append(pids, record.State.PID)
+			list = append(list, realm.Kept{PID: record.State.PID, Start: record.State.Start})
 		}
 	}
-	return pids, err
+	return list, err
 }
 
 // A recovery waits so long for so many servers at once; those that take longer are left to their watches.

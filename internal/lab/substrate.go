@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 
+	"enilab/internal/realm"
 	"enilab/internal/state"
 	"enilab/nat"
 	"enilab/netlab"
@@ -122,10 +123,10 @@ func (l *Lab) addInternet(ctx context.Context, c Config) (err error) {
 const internetTable = "internet"
 
 // InternetProcesses lists the internet's server, as a former process has left it.
-func InternetProcesses(db *state.DB) (pids []int, err error) {
+func InternetProcesses(db *state.DB) (list []realm.Kept, err error) {
 	all, err := state.TableOf[netlab.ProcessState](db, internetTable).All()
 	for _, s := range all {
-		pids = append(pids, s.PID)
+		list = append(list, realm.Kept{PID: s.PID, Start: s.Start})
 	}
-	return pids, err
+	return list, err
 }

@@ -246,6 +246,9 @@ func (s *Service) spawn(ctx context.Context, e *environment, dir, layers string)
 	if layers != "" && isThere(layers, "extensions") {
 		e.say(append(e.line[:0], "The lab has no Extensions API: what is in /opt/extensions is not started\n"...))
 	}
+	if err := e.generation.checkInterpreter(&start); err != nil {
+		return err
+	}
 	e.process, err = e.slot.Launcher.Start(ctx, start)
 	if err == nil {
 		e.undo.Push(e.process.Close)

@@ -18,6 +18,9 @@ type generation struct {
 	layers  sandbox.Layers
 	network network
 
+	interpreter sync.Once // looked at before the first environment
+	refused     error     // what is wrong with it
+
 	mu    sync.Mutex // guards users
 	users int
 }
@@ -28,6 +31,12 @@ func (s *Service) newGeneration(v *version, c change, n network) *generation {
 	return &generation{
 		version: v, config: c.config, code: c.code, layers: s.layers.hold(c.config.Layers, s.uploads), network: n, service: s, users: 1,
 	}
+}
+
+// checkInterpreter says what is wrong with the interpreter of the code's program. It looks once.
+func (g *generation) checkInterpreter(start *sandbox.Config) error {
+	g.interpreter.Do(func() { g.refused = sandbox.CheckInterpreter(start.Command, start.Code, start.Layers) })
+	return g.refused
 }
 
 func (g *generation) hold() {

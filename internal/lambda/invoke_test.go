@@ -198,6 +198,10 @@ func troubles(t *testing.T) map[string]trouble {
 			in: lambda.CreateFunctionInput{ZipFile: zipOf(entry{"bootstrap", 0o644, "#!/bin/sh\n"})}, kind: "Runtime.InvalidEntrypoint",
 			words: []string{"/var/task/bootstrap is not a file that the function's user may execute"},
 		},
+		"foreign interpreter": {
+			in:   lambda.CreateFunctionInput{ZipFile: zipOf(entry{"bootstrap", 0o755, "#!/var/task/b2 -x\n"}, entry{"b2", 0o755, "#!/proc/self/exe demo\n"})},
+			kind: "Runtime.InvalidEntrypoint", words: []string{"/var/task/b2", "/proc/self/exe"},
+		},
 		"no interpreter": {in: program("#!/no/such\n"), kind: "Runtime.InvalidEntrypoint", words: []string{"/no/such"}},
 	}
 	if !nstest.Rootless() {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -203,7 +204,11 @@ func TestReapOthersSparesThoseNamed(t *testing.T) {
 	must(t, syscall.Kill(l.status().PID, syscall.SIGKILL))
 	must(t, l.WaitDaemon(in(t, 5*time.Second)))
 	l.serve()
-	ended := strings.Fields(l.say("reap %s", kept))
+	start := l.say("sh sed 's/.*)//' /proc/%s/stat | cut -d ' ' -f 21", kept) // the 22nd of all
+	if n, err := strconv.ParseUint(start, 10, 64); err != nil || n == 0 {
+		t.Fatalf("start %q", start)
+	}
+	ended := strings.Fields(l.say("reap %s/%s", kept, start))
 	if len(ended) < 4 {
 		t.Errorf("ended %v", ended)
 	}
@@ -219,8 +224,12 @@ func TestReapOthersSparesThoseNamed(t *testing.T) {
 	if got := strings.Join(found, ","); got != "sleep 1001,sleep 1002,sleep 1003" {
 		t.Errorf("left: %s (%s was to end)", got, lost)
 	}
-	if got := l.say("reap %s", kept); got != "" {
+	if got := l.say("reap %s/%s", kept, start); got != "" {
 		t.Errorf("a second time it ended %s", got)
+	}
+	// Another process, at another time, that happens to have the number.
+	if got := strings.Fields(l.say("reap %s/%s1", kept, start)); !slices.Contains(got, kept) {
+		t.Errorf("it took %s for the one to keep, and ended %s", kept, got)
 	}
 	if _, err := realm.ReapOthers(context.Background(), nil); err == nil {
 		t.Error("it would end this machine's processes")

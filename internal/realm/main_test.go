@@ -102,10 +102,11 @@ func obey(line string) string {
 		}
 		return strconv.Itoa(cmd.Process.Pid)
 	case "reap":
-		var keep []int
+		var keep []realm.Kept
 		for f := range strings.FieldsSeq(rest) {
-			pid, _ := strconv.Atoi(f)
-			keep = append(keep, pid)
+			var k realm.Kept
+			_, _ = fmt.Sscanf(f, "%d/%d", &k.PID, &k.Start)
+			keep = append(keep, k)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()

@@ -11,20 +11,26 @@ import (
 	"strings"
 )
 
+// Kept is a process that is not to be ended: the one of this number, as seen in the realm, that began at this time, in ticks since
+// boot. Another that has got the number since is not meant.
+type Kept struct {
+	PID   int
+	Start uint64
+}
+
 // ReapOthers ends what a daemon before this one has left running: every process of the realm but the keeper, the caller,
 // those in keep and those that people have entered the realm with, with all that descend from these or are in a session or
 // process group that they lead. It returns when all of them have ended, whatever they start meanwhile.
-func ReapOthers(ctx context.Context, keep []int) (ended []int, err error) {
+func ReapOthers(ctx context.Context, keep []Kept) (ended []int, err error) {
 	if !kept() {
 		return nil, errors.New("realm: end others: this is no keeper's realm")
 	}
-	keep = append([]int{os.Getpid()}, keep...)
 	for {
 		all, err := processes()
 		if err != nil {
 			return ended, fmt.Errorf("realm: end others: %w", err)
 		}
-		others := strangers(all, keep)
+		others := strangers(all, append(still(all, keep), os.Getpid()))
 		if len(others) == 0 {
 			return ended, nil
 		}
@@ -89,6 +95,16 @@ func processes() (all []process, err error) {
 		}
 	}
 	return all, nil
+}
+
+// still are the numbers that nobody else has got.
+func still(all []process, keep []Kept) (pids []int) {
+	for _, k := range keep {
+		if !slices.ContainsFunc(all, func(p process) bool { return p.pid == k.PID && p.start != k.Start }) {
+			pids = append(pids, k.PID) // its session may go on without it
+		}
+	}
+	return pids
 }
 
 // strangers are the processes that have nothing to do with those to keep.
