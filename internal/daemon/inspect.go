@@ -50,10 +50,14 @@ func (d *Daemon) inspectFunctions(t *Table) {
 		count[e.Function]++
 	}
 	for _, c := range d.lab.Lambda.ListFunctions() {
+		layers := []string{}
+		for _, l := range c.Layers {
+			layers = append(layers, l.ARN)
+		}
 		t.add(map[string]any{
 			"function": c.FunctionName, "arn": c.FunctionARN, "mode": c.Mode, "state": c.State, "reason": c.StateReasonCode, "cause": c.Cause,
 			"update": c.LastUpdateStatus, "vpc": c.VpcConfig.VpcID, "subnets": c.VpcConfig.SubnetIDs, "securityGroups": c.VpcConfig.SecurityGroupIDs,
-			"memory": c.MemorySize, "timeout": c.Timeout.String(), "role": c.Role, "codeSha256": c.CodeSha256, "envs": count[c.FunctionName],
+			"memory": c.MemorySize, "timeout": c.Timeout.String(), "role": c.Role, "codeSha256": c.CodeSha256, "layers": layers, "envs": count[c.FunctionName],
 		})
 	}
 }
