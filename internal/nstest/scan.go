@@ -21,20 +21,24 @@ func Scan(tb testing.TB, ns *netns.NS, first netip.Addr) {
 				return err
 			}
 		}
-		link, err := netlink.LinkByName("eth0")
-		if err != nil {
-			return err
-		}
-		list, err := netlink.NeighList(link.Attrs().Index, unix.AF_INET)
-		for _, n := range list {
-			if n.State&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 {
-				tb.Errorf("neighbour %v in state %#x", n.IP, n.State)
-			}
-		}
-		return err
+		return nil
 	})
 	if err != nil {
 		tb.Fatal(err)
+	}
+	handle, err := netlink.NewHandleAt(ns.Handle())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer handle.Close()
+	list, err := handle.NeighList(0, unix.AF_INET)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, n := range list {
+		if n.State&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 {
+			tb.Errorf("neighbour %v in state %#x", n.IP, n.State)
+		}
 	}
 }
 

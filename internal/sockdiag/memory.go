@@ -58,7 +58,7 @@ func memoryOf(fd int, family, protocol byte) (bytes int64, err error) {
 	b := make([]byte, 64<<10)
 	for {
 		n, _, err := unix.Recvfrom(fd, b, 0)
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
