@@ -20,6 +20,9 @@ func downCommand(s streams) *cobra.Command {
 is left of it. With --keep-state the next 'enilab up' builds the same lab again.
 A lab that is not there is no error.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all && f.name != "" {
+				return usage("--all means all labs, and --name one of them: give one of the two")
+			}
 			places, err := s.env.roots.All()
 			if err != nil {
 				return err

@@ -141,7 +141,8 @@ Start with "enilab doctor", then "enilab demo".`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: noEmptyFlags,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w%s; see '%s --help'", err, nearestFlag(cmd, err), cmd.CommandPath())
@@ -208,6 +209,17 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usage("%s takes no argument, and %q is one; see '%s --help'", cmd.Name(), args[0], cmd.CommandPath())
 	}
 	return nil
+}
+
+// noEmptyFlags refuses a flag that is given with nothing, as "--name $LAB" is where LAB is not set: to take it for one that was left out
+// would end the only lab there is.
+func noEmptyFlags(cmd *cobra.Command, _ []string) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+			err = usage("--%s is given, and empty: give a value, or leave it out; see '%s --help'", f.Name, cmd.CommandPath())
+		}
+	})
+	return err
 }
 
 // insideCommand holds the verbs as they run inside a realm.

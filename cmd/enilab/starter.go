@@ -176,16 +176,16 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 			return false, err
 		}
 	}
-	if s.dryRun {
-		fmt.Fprintf(s.out, "would change settings: %s\n", difference)
-		return false, nil
-	}
 	if had, err := netip.ParseAddrPort(info.Listen); err == nil && s.chosen && had.Port() != s.address.Port() {
 		l, err := s.open() // an address that is taken is not to cost the lab its daemon
 		if err != nil {
 			return false, err
 		}
 		l.Close()
+	}
+	if s.dryRun {
+		fmt.Fprintf(s.out, "would change settings: %s\n", difference)
+		return false, nil
 	}
 	if err := context.Cause(ctx); err != nil {
 		return false, err

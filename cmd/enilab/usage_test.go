@@ -112,6 +112,7 @@ var mistakes = map[string][]struct {
 	"down": {
 		{"down now", 2, []string{`"now"`}},
 		{"down --name X", 2, []string{`"X"`, "a-z"}},
+		{"down --all --name lab", 2, []string{"--all", "--name"}},
 	},
 	"validate": {
 		{"validate /nonexistent.lab.yml", 2, []string{"/nonexistent.lab.yml"}},
@@ -209,6 +210,27 @@ func TestMisspelledFlags(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A flag that is given and empty, as where a shell's variable is not set, is not one that was left out: that could be another lab.
+func TestEmptyFlags(t *testing.T) {
+	takes := map[string]string{"invoke": "f", "logs": "f", "mode": "f shared", "exec": "vpc-a -- true", "shell": "vpc-a", "report": "bench.json"}
+	n := 0
+	for words, verb := range verbs() {
+		verb.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() != "string" {
+				return
+			}
+			n++
+			t.Run(words+" --"+f.Name, func(t *testing.T) {
+				args := append(append(strings.Fields(words), "--"+f.Name+"="), strings.Fields(takes[words])...)
+				newCaller(t).call(args...).wantLine(t, 2, "--"+f.Name, "empty")
+			})
+		})
+	}
+	if n < 20 {
+		t.Errorf("the test is blind: it sees %d flags", n)
 	}
 }
 

@@ -61,6 +61,20 @@ func TestVerbsOfARunningLab(t *testing.T) {
 	if out := l.say(t, "logs", "steady-shared"); !strings.Contains(out, "REPORT RequestId: ") {
 		t.Errorf("logs:\n%s", out)
 	}
+	for _, c := range []struct {
+		args []string
+		code int
+		said string
+	}{
+		{[]string{"logs", ""}, 2, "at 'functionName' failed to satisfy constraint"},
+		{[]string{"logs", "steady-shared:1"}, 2, `a function has one log, of all its versions: leave ":1" out`},
+		{[]string{"logs", "none"}, 1, "Function not found"},
+		{[]string{"up", "--name", l.name, "--dry-run", "--listen", "192.0.2.1:80"}, 1, "give --listen an address of this machine"},
+	} {
+		if code, said := l.tell(t, c.args...); code != c.code || !strings.Contains(said, c.said) || strings.Count(said, "\n") != 1 {
+			t.Errorf("%v: %d: %s", c.args, code, said)
+		}
+	}
 	l.say(t, "mode", "steady-shared", "legacy")
 	if f := l.inspect("functions"); f[1]["mode"] != "legacy" {
 		t.Errorf("after mode: %v", f)

@@ -26,6 +26,7 @@ func (d *Daemon) control(aws http.Handler) http.Handler {
 		"GET /v1/nodes/{name...}": d.serveNode,
 		"GET /v1/events":          d.serveEvents,
 		"GET /v1/logs/{function}": d.serveLogs,
+		"GET /v1/logs/{$}":        d.serveLogs, // of no name, which is refused
 		"POST /v1/mode":           d.serveMode,
 		"POST /v1/leave":          d.serveLeave,
 	} {
@@ -188,6 +189,9 @@ func (d *Daemon) serveLogs(w http.ResponseWriter, r *http.Request) error {
 	function, err := d.lab.Lambda.Ref(r.PathValue("function"), "")
 	if err != nil {
 		return err
+	}
+	if function.Qualifier != "" {
+		return usageError{fmt.Errorf("%s: a function has one log, of all its versions: leave %q out", r.PathValue("function"), ":"+function.Qualifier)}
 	}
 	lines, err := d.lab.Lambda.Logs(r.Context(), function.Name, follow)
 	if err != nil {
