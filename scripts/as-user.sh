@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a program without root: as an ordinary user, inside user, network, mount and pid namespaces of its own, with a /run
-# of its own to pin namespaces in. For go test -exec. If root calls, nobody runs it, and sees the checkout and the program
-# even if they lie in root's home: both are bound to where nobody can look, in a mount namespace that ends with the program.
+# of its own to pin namespaces in. For go test -exec. If root calls, nobody runs it, with a /tmp of its own, and sees the
+# checkout and the program even if they lie in root's home: both are bound to where nobody can look, in a mount namespace
+# that ends with the program.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # where iptables is
 inside=(
@@ -21,6 +22,7 @@ exec unshare --mount bash -euc '
   mkdir /mnt/top /mnt/program
   mount --bind "$top" /mnt/top
   mount --bind "${program%/*}" /mnt/program
+  mount -t tmpfs -o mode=1777 enilab-test /tmp
   cd "/mnt/top$package"
   exec setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=-all "$@"
 ' bash "${inside[@]}" "/mnt/program/${program##*/}" "${@:2}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests, and says at the end what failed, what was skipped and why, and "N passed, N failed, N skipped".
 #
-#   scripts/test.sh          every test under the race detector: as root, those that touch the kernel once more as an
-#                            ordinary user, then the built program from end to end
+#   scripts/test.sh          every test under the race detector: as root, then the built program from end to end, and beside
+#                            that those that touch the kernel once more as an ordinary user
 #   scripts/test.sh quick    the pure tests and one kernel test a package, without the race detector
 #
 # One failure keeps nothing else from running. What is compiled stays the caller's; only test programs run as somebody else.
@@ -43,9 +43,8 @@ quick() {
 
 all() {
   export CGO_ENABLED=1 # what runs gotestsum needs none, and the race detector does
-  local parts both root=()
+  local parts root=()
   mapfile -t parts < <(packages_with_tests)
-  mapfile -t both < <(packages_that_ask_who_runs_them)
 
   if may_be_root; then
     root=(-exec "$here/scripts/as-root.sh")
@@ -58,14 +57,18 @@ all() {
     skip 'packages, as root' 'sudo is not to be had'
   fi
 
+  # What an ordinary user's packages do stays in namespaces of theirs, so they run beside what looks at the whole machine.
+  local beside=''
   if "$here/scripts/as-user.sh" true 2>/dev/null; then
-    say 'packages, as an ordinary user in user namespaces'
-    tests as_user -race -exec "$here/scripts/as-user.sh" "${both[@]}"
+    events=$(mktemp)
+    trap 'rm -f "$events"' EXIT
+    say 'packages, as an ordinary user in user namespaces, beside the end-to-end tests'
+    as_ordinary_user "${root[@]}" >"$events" &
+    beside=$!
   else
     skip 'packages, as an ordinary user' 'user namespaces are not allowed here'
   fi
 
-  # Last and alone: these look at the whole machine, where other tests must not be at work.
   export ENILAB_BIN=$here/bin/enilab
   say 'end to end, with bin/enilab, as root and as nobody'
   tests as_is -race "${root[@]}" enilab/e2e
@@ -73,7 +76,24 @@ all() {
   tests as_is -race enilab/e2e/report
   say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
   tests as_is "${root[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
+
+  if [ -n "$beside" ]; then
+    wait "$beside" || failed=1
+    cat "$events"
+  fi
 }
+
+# as_ordinary_user leaves out what has run as root and is the same for everybody, if root's tests have run.
+as_ordinary_user() {
+  local both with=(-race)
+  mapfile -t both < <(packages_that_ask_who_runs_them)
+  if [ $# -gt 0 ] || [ "$(id -u)" -eq 0 ]; then with=(-skip "$same_for_everybody"); fi
+  tests as_user "${with[@]}" -exec "$here/scripts/as-user.sh" "${both[@]}"
+  return "$failed"
+}
+
+# The managed runtimes' programs.
+same_for_everybody='^(TestJava|TestNode|TestNode24|TestPython)$'
 
 # tests prints the events of one go test, named by a filter. A go test that could not even begin has none.
 failed=0
