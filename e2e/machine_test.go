@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"enilab/internal/nstest"
+
+	"golang.org/x/sys/unix"
 )
 
 // machine is what a lab could leave on it: kind → names.
@@ -65,11 +67,16 @@ func read(t *testing.T, path string) string {
 // cgroups lists those of labs that these tests started. Those of others may come and go beside them.
 func cgroups(t *testing.T) (found []string) {
 	t.Helper()
+	var home unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &home); err != nil {
+		t.Fatal(err)
+	}
+	pids := strconv.FormatUint(home.Ino, 10)
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return nil // they come and go
 		}
-		if name := strings.Split(d.Name(), "-"); len(name) == 4 && started.has(name[2]) { // verb, pid namespace, pid, start
+		if name := strings.Split(d.Name(), "-"); len(name) == 4 && name[1] == pids && started.has(name[2]) { // verb, pid namespace, pid, start
 			found = append(found, path)
 		}
 		if d.Name() == "enilab" {

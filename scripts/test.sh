@@ -43,11 +43,13 @@ quick() {
 
 all() {
   export CGO_ENABLED=1 # what runs gotestsum needs none, and the race detector does
-  local parts root=()
+  export ENILAB_BIN=$here/bin/enilab
+  local parts root=() alone=()
   mapfile -t parts < <(packages_with_tests)
 
   if may_be_root; then
     root=(-exec "$here/scripts/as-root.sh")
+    alone=(-exec "$here/scripts/as-root-alone.sh")
     say 'packages, as root'
     tests as_is -race "${root[@]}" "${parts[@]}"
   elif [ -n "${CI-}" ]; then
@@ -57,39 +59,46 @@ all() {
     skip 'packages, as root' 'sudo is not to be had'
   fi
 
-  # What an ordinary user's packages do stays in namespaces of theirs, so they run beside what looks at the whole machine.
-  local beside=''
+  # Most of these wait most of the time, and each has namespaces of its own, so they run side by side.
   if "$here/scripts/as-user.sh" true 2>/dev/null; then
-    events=$(mktemp)
-    trap 'rm -f "$events"' EXIT
-    say 'packages, as an ordinary user in user namespaces, beside the end-to-end tests'
-    as_ordinary_user "${root[@]}" >"$events" &
-    beside=$!
+    say 'packages, as an ordinary user in user namespaces'
+    beside as_ordinary_user "${root[@]}"
   else
     skip 'packages, as an ordinary user' 'user namespaces are not allowed here'
   fi
-
-  export ENILAB_BIN=$here/bin/enilab
+  say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
+  beside tests as_is "${alone[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
   say 'end to end, with bin/enilab, as root and as nobody'
-  tests as_is -race "${root[@]}" enilab/e2e
+  beside tests as_is -race "${alone[@]}" enilab/e2e
   say 'end to end, the report in a browser'
   tests as_is -race enilab/e2e/report
-  say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
-  tests as_is "${root[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
+  await_all
+}
 
-  if [ -n "$beside" ]; then
-    wait "$beside" || failed=1
-    cat "$events"
-  fi
+# beside runs a group of tests beside what follows. Its events are printed by await_all.
+declare -A events=() # by process
+beside() {
+  local file
+  file=$(mktemp)
+  ("$@" && exit "$failed") >"$file" &
+  events[$!]=$file
+}
+
+await_all() {
+  local process
+  for process in "${!events[@]}"; do
+    wait "$process" || failed=1
+    cat "${events[$process]}"
+    rm "${events[$process]}"
+  done
 }
 
 # as_ordinary_user leaves out what has run as root and is the same for everybody, if root's tests have run.
 as_ordinary_user() {
   local both with=(-race)
   mapfile -t both < <(packages_that_ask_who_runs_them)
-  if [ $# -gt 0 ] || [ "$(id -u)" -eq 0 ]; then with=(-skip "$same_for_everybody"); fi
+  if [ $# -gt 0 ]; then with=(-skip "$same_for_everybody"); fi
   tests as_user "${with[@]}" -exec "$here/scripts/as-user.sh" "${both[@]}"
-  return "$failed"
 }
 
 # The managed runtimes' programs.
