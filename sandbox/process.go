@@ -127,6 +127,9 @@ func (p *Process) Pid() int { return p.pid }
 // Done is closed when every process of the environment has ended and all its output has been copied.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// Ending tells whether the environment has ended or is about to, because somebody has killed it.
+func (p *Process) Ending() bool { return p.overSocket.Load() || p.killed.Load() || p.life.Err() != nil }
+
 // Drain returns when what the environment has printed so far has been written to Config.Output.
 func (p *Process) Drain() { p.output.Drain() }
 

@@ -194,10 +194,9 @@ func (s *Service) take(v *version, fresh bool, t *sandbox.Timeline) (e *environm
 	for n := len(v.idle); n > 0 && e == nil && !fresh; n-- {
 		last := v.idle[n-1]
 		v.idle = v.idle[:n-1]
-		select {
-		case <-last.process.Done(): // it ended while it was idle
+		if last.process.Ending() { // while it was idle
 			dead = append(dead, last)
-		default:
+		} else {
 			e = last
 		}
 	}
