@@ -21,5 +21,7 @@ exec unshare --net --mount --pid --fork --mount-proc --kill-child bash -euc '
   for dir in /run /var/lib; do mount -t tmpfs -o mode=755 enilab-test "$dir"; done
   mount -t tmpfs -o mode=1777 enilab-test /tmp
   cd "/mnt/top$package"
-  exec "$@"
+  status=0
+  "$@" || status=$? # bash stays, as the first process, and reaps orphans
+  exit "$status"
 ' bash "/mnt/program/${program##*/}" "${@:2}"
