@@ -193,7 +193,11 @@ func TestLauncherEndsWithItsLab(t *testing.T) {
 		t.Fatal("it parked nothing")
 	}
 	for i := range ended {
-		if n, err := unix.Poll(ended[i:i+1], 20_000); n != 1 || err != nil {
+		n, err := unix.Poll(ended[i:i+1], 120_000)
+		for err == unix.EINTR {
+			n, err = unix.Poll(ended[i:i+1], 120_000)
+		}
+		if n != 1 || err != nil {
 			t.Errorf("launcher %d outlives its lab: %v", i, err)
 		}
 		// The first process of a pid namespace inherits orphans; if that is this test, it has to reap them.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests, and says at the end what failed, what was skipped and why, and "N passed, N failed, N skipped".
 #
-#   scripts/test.sh          every test under the race detector: as root, then the built program from end to end, and beside
-#                            that those that touch the kernel once more as an ordinary user
+#   scripts/test.sh          every test under the race detector: as root, those that touch the kernel once more as an
+#                            ordinary user (without the detector then), and the built program from end to end
 #   scripts/test.sh quick    the pure tests and one kernel test a package, without the race detector
 #
 # One failure keeps nothing else from running. What is compiled stays the caller's; only test programs run as somebody else.
@@ -43,14 +43,12 @@ quick() {
 
 all() {
   export CGO_ENABLED=1 # what runs gotestsum needs none, and the race detector does
-  export ENILAB_BIN=$here/bin/enilab
   export GORACE=atexit_sleep_ms=0 # else each program sleeps for a second at its end
-  local parts root=() alone=()
+  local parts root=()
   mapfile -t parts < <(packages_with_tests | longest_first)
 
   if may_be_root; then
     root=(-exec "$here/scripts/as-root.sh")
-    alone=(-exec "$here/scripts/as-root-alone.sh")
     say 'packages, as root'
     tests as_is -race "${root[@]}" "${parts[@]}"
   elif [ -n "${CI-}" ]; then
@@ -60,38 +58,21 @@ all() {
     skip 'packages, as root' 'sudo is not to be had'
   fi
 
-  # Most of these wait most of the time, and each has namespaces of its own, so they run side by side.
   if "$here/scripts/as-user.sh" true 2>/dev/null; then
     say 'packages, as an ordinary user in user namespaces'
-    beside as_ordinary_user "${root[@]}"
+    as_ordinary_user "${root[@]}"
   else
     skip 'packages, as an ordinary user' 'user namespaces are not allowed here'
   fi
-  say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
-  beside tests as_is "${alone[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
+
+  # Last and alone: these look at the whole machine, where other tests must not be at work.
+  export ENILAB_BIN=$here/bin/enilab
   say 'end to end, with bin/enilab, as root and as nobody'
-  beside tests as_is -race "${alone[@]}" enilab/e2e
+  tests as_is -race "${root[@]}" enilab/e2e
   say 'end to end, the report in a browser'
   tests as_is -race enilab/e2e/report
-  await_all
-}
-
-# beside runs a group of tests beside what follows. Its events are printed by await_all.
-declare -A events=() # by process
-beside() {
-  local file
-  file=$(mktemp)
-  ("$@" && exit "$failed") >"$file" &
-  events[$!]=$file
-}
-
-await_all() {
-  local process
-  for process in "${!events[@]}"; do
-    wait "$process" || failed=1
-    cat "${events[$process]}"
-    rm "${events[$process]}"
-  done
+  say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
+  tests as_is "${root[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
 }
 
 # as_ordinary_user leaves out what has run as root and is the same for everybody, if root's tests have run.

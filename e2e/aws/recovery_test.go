@@ -173,8 +173,8 @@ func (l *lab) load(ctx context.Context, t *testing.T, b *books, role string, zip
 	all.Wait()
 }
 
-// Whatever the daemon is doing when it is killed, the next one finds all that was promised and nothing else. CI kills it a
-// hundred times: ENILAB_KILLS=100.
+// Whatever the daemon is doing when it is killed, the next one finds all that was promised and nothing else. CI kills it
+// fifty times: ENILAB_KILLS=50.
 func TestKilledAgainAndAgain(t *testing.T) {
 	rounds := 20
 	if n, err := strconv.Atoi(os.Getenv("ENILAB_KILLS")); err == nil {
