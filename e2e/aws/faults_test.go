@@ -17,7 +17,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"golang.org/x/sys/unix"
 )
 
 // tell runs a verb that may hang, and returns its exit code and all that it says.
@@ -75,10 +74,10 @@ func TestStoppedProcesses(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	nstest.NeedRoot(t)
 	runtime.LockOSThread() // for good: the mount is seen by this thread and its children alone
-	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+	if err := syscall.Unshare(syscall.CLONE_NEWNS | syscall.CLONE_FS); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -86,10 +85,10 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Mkdir(l.home, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", l.home, "tmpfs", 0, "size=6m,mode=0700"); err != nil {
+	if err := syscall.Mount("tmpfs", l.home, "tmpfs", 0, "size=6m,mode=0700"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = unix.Unmount(l.home, unix.MNT_DETACH) }) // it goes with the thread otherwise
+	t.Cleanup(func() { _ = syscall.Unmount(l.home, syscall.MNT_DETACH) }) // it goes with the thread otherwise
 	l.up()
 	fill := try(os.Create(filepath.Join(l.home, "fill")))(t)
 	defer fill.Close()

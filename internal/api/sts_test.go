@@ -110,7 +110,7 @@ func TestSessionsMayWhatTheirRolesMay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config, made := as(&session.in)
-			if size := made.PackedPolicySize; (size == nil) != (len(session.in.PolicyArns) == 0 && session.in.Policy == nil) {
+			if size := made.PackedPolicySize; (size == nil) != (len(session.in.PolicyArns) == 0 && session.in.Policy == nil) { //nolint:staticcheck // clients read it still
 				t.Errorf("packed policy size %v", size)
 			}
 			for action, err := range try(config) {

@@ -148,12 +148,12 @@ func (o *Owner) Attach() (took time.Duration, err error) {
 		v.create(index, ownerLink, o.ns),
 		request(unix.RTM_NEWLINK, 0, aboutLink(index, unix.IFF_UP)),
 		request(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutRoute(32, unix.RT_SCOPE_LINK), attribute(unix.RTA_DST, address), attribute(unix.RTA_OIF, number(uint32(index)))),
-		acknowledged(request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(index, unix.NUD_PERMANENT, 0), attribute(unix.NDA_DST, address), attribute(unix.NDA_LLADDR, ownerMAC))),
+		acknowledged(request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(index, 0), attribute(unix.NDA_DST, address), attribute(unix.NDA_LLADDR, ownerMAC))),
 	)
 	inOwner := slices.Concat(
 		request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, aboutAddress(ownerIndex, subnetBits), attribute(unix.IFA_LOCAL, address), attribute(unix.IFA_ADDRESS, address)),
 		request(unix.RTM_NEWLINK, 0, aboutLink(ownerIndex, unix.IFF_UP|unix.IFF_NOARP)),
-		request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(ownerIndex, unix.NUD_PERMANENT, 0), attribute(unix.NDA_DST, gateway), attribute(unix.NDA_LLADDR, routerMAC)),
+		request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(ownerIndex, 0), attribute(unix.NDA_DST, gateway), attribute(unix.NDA_LLADDR, routerMAC)),
 		acknowledged(request(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, aboutRoute(0, unix.RT_SCOPE_UNIVERSE), attribute(unix.RTA_GATEWAY, gateway), attribute(unix.RTA_OIF, number(ownerIndex)))),
 	)
 	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS

@@ -114,7 +114,7 @@ func (s *Slot) Bind() (took time.Duration, err error) {
 	out := forwarding(eniMAC, endpoint, eniVNI)
 	back := slices.Concat(
 		forwarding(s.mac, endpoint, s.number),
-		request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(tunnelIndex, unix.NUD_PERMANENT, 0), attribute(unix.NDA_DST, address), attribute(unix.NDA_LLADDR, s.mac)),
+		request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, aboutNeighbor(tunnelIndex, 0), attribute(unix.NDA_DST, address), attribute(unix.NDA_LLADDR, s.mac)),
 	)
 	began := time.Now()
 	if err := s.link.tell(out); err != nil {
@@ -128,7 +128,7 @@ func (s *Slot) Bind() (took time.Duration, err error) {
 
 // forwarding is the request for an entry that leads frames for mac to an endpoint, under a VNI.
 func forwarding(mac, to []byte, vni uint32) []byte {
-	about := aboutNeighbor(tunnelIndex, unix.NUD_PERMANENT, unix.NTF_SELF)
+	about := aboutNeighbor(tunnelIndex, unix.NTF_SELF)
 	about[0] = unix.AF_BRIDGE
 	return request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, about, attribute(unix.NDA_DST, to), attribute(unix.NDA_LLADDR, mac), attribute(unix.NDA_VNI, number(vni)))
 }

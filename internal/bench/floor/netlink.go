@@ -96,10 +96,10 @@ func aboutLink(index int, flags uint32) []byte {
 	return append(b, number(flags)...) // which flags change
 }
 
-// aboutNeighbor is a struct ndmsg.
-func aboutNeighbor(index int, state uint16, flags byte) []byte {
+// aboutNeighbor is a struct ndmsg for a permanent entry.
+func aboutNeighbor(index int, flags byte) []byte {
 	b := append([]byte{unix.AF_INET, 0, 0, 0}, number(uint32(index))...)
-	b = binary.NativeEndian.AppendUint16(b, state)
+	b = binary.NativeEndian.AppendUint16(b, unix.NUD_PERMANENT)
 	return append(b, flags, 0)
 }
 
