@@ -61,14 +61,17 @@ func (s *Service) watchSockets() {
 // look ends those that hold most until the rest is within the share, and tells of each.
 func (w *socketWatch) look(share int64, tell func(*environment, int64)) error {
 	w.mu.Lock()
-	all := maps.Clone(w.all)
+	none := len(w.all) == 0
 	w.mu.Unlock()
-	if len(all) == 0 || share == 0 {
+	if none || share == 0 {
 		return nil
 	}
 	if used, err := sandbox.SocketMemory(); err != nil || used <= share { // as a rule
 		return err
 	}
+	w.mu.Lock()
+	all := maps.Clone(w.all)
+	w.mu.Unlock()
 	sum, held := int64(0), map[*environment]int64{}
 	for e, p := range all {
 		n, err := p.Sockets()
