@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -74,14 +75,28 @@ func seal(from *os.File) (*os.File, error) {
 	if err := unix.Fchmod(fd, mode); err != nil {
 		return nil, fmt.Errorf("the running program's copy: chmod: %w", err)
 	}
-	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, sealed|sealExec)
+	pause := func() { time.Sleep(50 * time.Millisecond) }
+	err = addSeals(fd, sealed|sealExec, pause)
 	if errors.Is(err, unix.EINVAL) {
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, sealed)
+		err = addSeals(fd, sealed, pause)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("seal the running program's copy: %w", err)
 	}
 	return above(to)
+}
+
+// addSeals seals a file in memory. The kernel refuses with EBUSY while anybody else refers to one of its pages, and it may
+// do so itself for a moment, when it moves pages on a busy machine: hence several attempts, with a pause between them.
+func addSeals(fd, seals int, pause func()) error {
+	const attempts = 100
+	for n := 1; ; n++ {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+		if !errors.Is(err, unix.EBUSY) || n == attempts {
+			return err
+		}
+		pause()
+	}
 }
 
 // above gives a file a descriptor that no child has among its first.
