@@ -101,7 +101,7 @@ func parseBench(t *testing.T, text string) (r benchReport) {
 // A quick run of two scenarios through the built program: nothing but JSON on stdout, nothing left.
 func TestBenchJSON(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
-		keepsMachine(t)
+		keepsMachine(t, who)
 		res := who.command("bench", "--quick", "--scenario", "idle,pool", "--format", "json").do(t).want(t, 0)
 		if res.stderr != "" {
 			t.Errorf("progress, or worse, where there is no terminal; %v", res)

@@ -89,7 +89,7 @@ func TestCompareJSON(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
 		for _, c := range []struct{ runs, burst int }{{3, 5}, {1, 0}} {
 			t.Run(strconv.Itoa(c.runs)+" and "+strconv.Itoa(c.burst)+" at once", func(t *testing.T) {
-				keepsMachine(t)
+				keepsMachine(t, who)
 				r := who.command("compare", "--runs", strconv.Itoa(c.runs), "--burst", strconv.Itoa(c.burst), "--format", "json").do(t).want(t, 0)
 				if r.stderr != "" {
 					t.Errorf("progress, or worse, where there is no terminal; %v", r)

@@ -14,7 +14,7 @@ var small = []string{"demo", "--environments", "1", "--runs", "1", "--burst", "1
 
 func TestDemo(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
-		keepsMachine(t)
+		keepsMachine(t, who)
 		r := who.command("demo", "--environments", "3", "--runs", "2", "--burst", "4").do(t).want(t, 0)
 		if r.stderr != "" {
 			t.Errorf("stderr: %s", r.stderr)
@@ -180,7 +180,7 @@ func used(envs []environment) (enis, addresses int) {
 // A pause ends at a line, and at the end of the input.
 func TestDemoPauses(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
-		keepsMachine(t)
+		keepsMachine(t, who)
 		const chapters = 5
 		args := append(slices.Clip(small), "--pause")
 		for name, input := range map[string]string{
@@ -219,7 +219,7 @@ func TestDemoLetsPeopleLookInside(t *testing.T) {
 		if who.contained {
 			t.Skip("the advice is for a terminal outside of the user namespace that this test is in")
 		}
-		keepsMachine(t)
+		keepsMachine(t, who)
 		r := who.command(append(slices.Clip(small), "--pause")...)
 		enter, err := r.StdinPipe()
 		if err != nil {

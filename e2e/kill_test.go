@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"enilab/internal/nstest"
 )
 
 // quick is a comparison that measures everything, quickly.
@@ -14,75 +16,75 @@ var quick = []string{"compare", "--runs", "1", "--burst", "2", "--format", "json
 // Killed at any moment, whichever of its processes dies, it leaves nothing but control groups; the next run removes
 // those and works.
 func TestKilledAtAnyMoment(t *testing.T) {
-	const moments = 13
-	victims := []string{"outer", "inner", "both", "group"}
-	people := identities(t)
-	for _, args := range [][]string{small, quick} {
+	moments := nstest.Times(8, 13)
+	for _, args := range [][]string{small, quick}[:nstest.Times(1, 2)] {
 		t.Run(args[0], func(t *testing.T) {
-			start := look(t)
-			killed, left := 0, 0
-			for i := range moments {
-				who, victim := people[i%len(people)], victims[i/len(people)%len(victims)]
-				steps := knownSteps(t, who, args)
-				ok := t.Run(fmt.Sprintf("%d of %d, %s of %s", i, moments, victim, who.name), func(t *testing.T) {
-					before := look(t)
-					r := who.command(args...).start(t)
-					if !r.at(t, i*steps/moments, rand.New(rand.NewPCG(1, uint64(i)))) {
-						t.Logf("it was over before step %d", i*steps/moments)
-						return
-					}
-					if victim != "outer" && victim != "group" {
-						r.until(t, "it has an inside", func() bool { return r.inner() != 0 })
-					}
-					inner := r.inner()
-					pids := map[string][]int{
-						"outer": {r.Process.Pid}, "inner": {inner}, "both": {inner, r.Process.Pid}, "group": {-r.Process.Pid},
-					}[victim]
-					for _, pid := range pids {
-						if pid != 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
-							killed++
-						}
-					}
-					res := r.result(t)
-					if victim == "inner" {
-						if res.code != 0 && (res.code != 1 || !strings.Contains(res.stderr, "ended by signal 9 (killed)")) {
-							t.Errorf("its inside was killed, and: %v", res)
-						}
-						nothingLeft(t, before)
-					} else {
-						nothingLeft(t, before, "cgroup")
-					}
-					left += len(cgroups(t)) - len(before["cgroup"])
-				})
-				if !ok {
-					return // what follows would only repeat it
-				}
-				again := who.command(args...).do(t).want(t, 0)
-				if args[0] == "compare" {
-					if rep := parseReport(t, again); !*rep.HostUnchanged || len(rep.Variants) != 3 {
-						t.Fatalf("after a kill: %v", again)
-					}
-				} else if story := parseStory(t, again.stdout); len(story.legacy) != 2 || len(story.shared) != 2 || !strings.Contains(again.stdout, "\nHost unchanged.") {
-					t.Fatalf("after a kill: %v", again)
-				}
-				if !who.noGroups { // one without rights over groups leaves them to the next who has
-					nothingLeft(t, start)
-				}
-			}
-			if killed < moments {
-				t.Errorf("only %d processes killed in %d runs", killed, moments)
-			}
-			if left == 0 && !people[0].noGroups {
-				t.Error("no kill left a control group: nothing was tested of their removal")
-			}
-			if t.Failed() {
+			asEach(t, func(t *testing.T, who identity) { killedAtAnyMoment(t, who, args, moments) })
+		})
+	}
+}
+
+func killedAtAnyMoment(t *testing.T, who identity, args []string, moments int) {
+	victims := []string{"outer", "inner", "both", "group"}
+	start := look(t, who)
+	runs, killed, left := 0, 0, 0
+	for i := range moments {
+		if !who.takes(i) {
+			continue
+		}
+		runs++
+		victim := victims[i/who.of%len(victims)]
+		steps := knownSteps(t, who, args)
+		ok := t.Run(fmt.Sprintf("%d of %d, %s", i, moments, victim), func(t *testing.T) {
+			before := look(t, who)
+			r := who.command(args...).start(t)
+			if !r.at(t, i*steps/moments, rand.New(rand.NewPCG(1, uint64(i)))) {
+				t.Logf("it was over before step %d", i*steps/moments)
 				return
 			}
-			if !people[0].noGroups {
-				people[0].command(quick...).do(t).want(t, 0)
+			if victim != "outer" && victim != "group" {
+				r.until(t, "it has an inside", func() bool { return r.inner() != 0 })
 			}
-			nothingLeft(t, start)
+			inner := r.inner()
+			pids := map[string][]int{
+				"outer": {r.Process.Pid}, "inner": {inner}, "both": {inner, r.Process.Pid}, "group": {-r.Process.Pid},
+			}[victim]
+			for _, pid := range pids {
+				if pid != 0 && syscall.Kill(pid, syscall.SIGKILL) == nil {
+					killed++
+				}
+			}
+			res := r.result(t)
+			if victim == "inner" {
+				if res.code != 0 && (res.code != 1 || !strings.Contains(res.stderr, "ended by signal 9 (killed)")) {
+					t.Errorf("its inside was killed, and: %v", res)
+				}
+				nothingLeft(t, before)
+			} else {
+				nothingLeft(t, before, "cgroup")
+			}
+			if !who.noGroups {
+				left += len(cgroups(t)) - len(before.found["cgroup"])
+			}
 		})
+		if !ok {
+			return // what follows would only repeat it
+		}
+		again := who.command(args...).do(t).want(t, 0)
+		if args[0] == "compare" {
+			if rep := parseReport(t, again); !*rep.HostUnchanged || len(rep.Variants) != 3 {
+				t.Fatalf("after a kill: %v", again)
+			}
+		} else if story := parseStory(t, again.stdout); len(story.legacy) != 2 || len(story.shared) != 2 || !strings.Contains(again.stdout, "\nHost unchanged.") {
+			t.Fatalf("after a kill: %v", again)
+		}
+		nothingLeft(t, start)
+	}
+	if killed < runs {
+		t.Errorf("only %d processes killed in %d runs", killed, runs)
+	}
+	if left == 0 && !who.noGroups {
+		t.Error("no kill left a control group: nothing was tested of their removal")
 	}
 }
 

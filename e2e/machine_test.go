@@ -17,28 +17,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is what a lab could leave on it: kind → names.
-type machine map[string][]string
+// machine is what a lab could leave on it.
+type machine struct {
+	whose []identity          // none: everybody's
+	found map[string][]string // kind → names
+}
 
-// look takes stock. Processes are the descendants of this one, to which orphans come, too. A network namespace lives as
-// long as a process or a mount holds it: of those that live only in processes, each is named with its holder.
-func look(t *testing.T) machine {
+// look takes stock of what is somebody's, or everybody's. Processes are the descendants of this one, to which orphans
+// come, too. A network namespace lives as long as a process or a mount holds it: of those that live only in processes,
+// each is named with its holder.
+func look(t *testing.T, whose ...identity) machine {
 	t.Helper()
-	m := machine{"file": nil, "mount": nil, "link": nil, "process": nil, "cgroup": nil, "namespace": nil}
+	m := machine{whose, map[string][]string{"file": nil, "mount": nil, "link": nil, "process": nil, "cgroup": nil, "namespace": nil}}
+	owned := func(path string) bool {
+		var st unix.Stat_t
+		return len(whose) == 0 || unix.Lstat(path, &st) == nil && whose[0].owns(st.Uid)
+	}
 	for _, pattern := range []string{"/run/enilab*", "/var/lib/enilab*", "/tmp/enilab*", "/dev/shm/enilab*", "/run/netns/*"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m["file"] = append(m["file"], found...)
+		m.found["file"] = append(m.found["file"], slices.DeleteFunc(found, func(path string) bool { return !owned(path) })...)
 	}
 	for line := range strings.Lines(read(t, "/proc/self/mountinfo")) {
 		field := strings.Fields(line)
-		m["mount"] = append(m["mount"], field[4]+" (id "+field[0]+")")
+		m.found["mount"] = append(m.found["mount"], field[4]+" (id "+field[0]+")")
 	}
 	for line := range strings.Lines(read(t, "/proc/self/net/dev")) {
 		if name, _, ok := strings.Cut(line, ":"); ok {
-			m["link"] = append(m["link"], strings.TrimSpace(name))
+			m.found["link"] = append(m.found["link"], strings.TrimSpace(name))
 		}
 	}
 	home, err := os.Readlink("/proc/self/ns/net")
@@ -46,12 +54,17 @@ func look(t *testing.T) machine {
 		t.Fatal(err)
 	}
 	for _, pid := range descendants(os.Getpid()) {
-		m["process"] = append(m["process"], describe(pid))
+		if !owned(fmt.Sprintf("/proc/%d", pid)) {
+			continue
+		}
+		m.found["process"] = append(m.found["process"], describe(pid))
 		if ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid)); err == nil && ns != home {
-			m["namespace"] = append(m["namespace"], ns+" of "+describe(pid))
+			m.found["namespace"] = append(m.found["namespace"], ns+" of "+describe(pid))
 		}
 	}
-	m["cgroup"] = cgroups(t)
+	if len(whose) == 0 || !whose[0].noGroups {
+		m.found["cgroup"] = cgroups(t)
+	}
 	return m
 }
 
@@ -123,20 +136,20 @@ func describe(pid int) string {
 // diff says what came and went between two looks, but for the kinds that may differ.
 func (before machine) diff(after machine, but ...string) []string {
 	var changes []string
-	for _, kind := range slices.Sorted(maps.Keys(after)) {
+	for _, kind := range slices.Sorted(maps.Keys(after.found)) {
 		if slices.Contains(but, kind) {
 			continue
 		}
-		for _, name := range after[kind] {
-			if !slices.Contains(before[kind], name) {
+		for _, name := range after.found[kind] {
+			if !slices.Contains(before.found[kind], name) {
 				changes = append(changes, kind+" "+name+" is left over")
 			}
 		}
 		if kind == "process" || kind == "namespace" {
 			continue // of an earlier test that failed: well if they go
 		}
-		for _, name := range before[kind] {
-			if !slices.Contains(after[kind], name) {
+		for _, name := range before.found[kind] {
+			if !slices.Contains(after.found[kind], name) {
 				changes = append(changes, kind+" "+name+" is gone")
 			}
 		}
@@ -149,17 +162,18 @@ func (before machine) diff(after machine, but ...string) []string {
 func nothingLeft(t *testing.T, before machine, but ...string) {
 	t.Helper()
 	nstest.Eventually(t, 10*time.Second, func() error {
-		if changes := before.diff(look(t), but...); len(changes) > 0 {
+		if changes := before.diff(look(t, before.whose...), but...); len(changes) > 0 {
 			return fmt.Errorf("the machine is not as it was:\n  %s", strings.Join(changes, "\n  "))
 		}
 		return nil
 	})
 }
 
-// keepsMachine has the end of the test check that the machine is as it is now. Call it before anything is started.
-func keepsMachine(t *testing.T) {
+// keepsMachine has the end of the test check that the machine, or what is somebody's of it, is as it is now. Call it before
+// anything is started.
+func keepsMachine(t *testing.T, whose ...identity) {
 	t.Helper()
-	before := look(t)
+	before := look(t, whose...)
 	t.Cleanup(func() {
 		if !t.Failed() {
 			nothingLeft(t, before)
@@ -189,8 +203,8 @@ func TestLookSees(t *testing.T) {
 		}
 	}
 	r.signal(t, false, 9) // the sleep is an orphan now
-	if r.result(t); len(look(t)["process"]) != 1 {
-		t.Errorf("an orphan is not seen: %v", look(t)["process"])
+	if r.result(t); len(look(t).found["process"]) != 1 {
+		t.Errorf("an orphan is not seen: %v", look(t).found["process"])
 	}
 	for _, pid := range descendants(os.Getpid()) {
 		p, _ := os.FindProcess(pid) // never fails on Unix

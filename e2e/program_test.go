@@ -25,6 +25,7 @@ type identity struct {
 	contained  bool // it is root in a user namespace that this test runs in
 	noGroups   bool // control groups are out of its reach
 	credential *syscall.Credential
+	number, of int // among those that the test runs as
 }
 
 const nobody = 65534
@@ -34,18 +35,31 @@ func identities(t *testing.T) []identity {
 	t.Helper()
 	user := identity{name: "user", rootless: true, noGroups: true}
 	if os.Geteuid() != 0 {
-		return []identity{allowed(t, user)}
+		return numbered(allowed(t, user))
 	}
 	m, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Fields(string(m))[2] != "4294967295" {
-		return []identity{{name: "root of a user namespace", rootless: true, contained: true, noGroups: true}}
+		return numbered(identity{name: "root of a user namespace", rootless: true, contained: true, noGroups: true})
 	}
 	user.credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	return []identity{{name: "root"}, allowed(t, user)}
+	return numbered(identity{name: "root"}, allowed(t, user))
 }
+
+func numbered(all ...identity) []identity {
+	for i := range all {
+		all[i].number, all[i].of = i, len(all)
+	}
+	return all
+}
+
+// takes deals cases out, one after another, to those that the test runs as.
+func (who identity) takes(i int) bool { return i%who.of == who.number }
+
+// owns tells apart what belongs to those that the test runs as, at the same time.
+func (who identity) owns(uid uint32) bool { return who.of == 1 || (uid == nobody) == who.rootless }
 
 // allowed skips the test where an ordinary user may not make user namespaces.
 func allowed(t *testing.T, user identity) identity {
@@ -58,10 +72,13 @@ func allowed(t *testing.T, user identity) identity {
 	return user
 }
 
-// asEach runs a test as everybody that it can be run as.
+// asEach runs a test as everybody that it can be run as, at once.
 func asEach(t *testing.T, test func(t *testing.T, who identity)) {
 	for _, who := range identities(t) {
-		t.Run("as "+who.name, func(t *testing.T) { test(t, who) })
+		t.Run("as "+who.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, who)
+		})
 	}
 }
 

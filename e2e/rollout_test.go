@@ -60,7 +60,7 @@ type (
 
 func TestRolloutJSON(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
-		keepsMachine(t)
+		keepsMachine(t, who)
 		r := who.command("rollout", "--rate", "20", "--hold", "1s", "--steps", "0,100", "--functions", "5", "--seed", "7", "--format", "json").do(t).want(t, 0)
 		if r.stderr != "" {
 			t.Errorf("progress, or worse, where there is no terminal; %v", r)
@@ -196,7 +196,7 @@ func TestRolloutBadUsage(t *testing.T) {
 // Interrupted while it works, it cleans up and leaves neither an empty file nor a half one.
 func TestRolloutInterrupted(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
-		keepsMachine(t)
+		keepsMachine(t, who)
 		dir, err := os.MkdirTemp(filepath.Dir(enilab), "rollout-") // a way that all may go
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,7 @@ type check struct{ Name, Status, Detail, Fix string }
 
 func TestDoctor(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
-		keepsMachine(t)
+		keepsMachine(t, who)
 		r := who.command("doctor", "--format", "json").do(t).want(t, 0)
 		var doc struct {
 			Schema string
@@ -114,7 +114,7 @@ func TestCompletion(t *testing.T) {
 
 func TestWhoami(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
-		keepsMachine(t)
+		keepsMachine(t, who)
 		taken, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

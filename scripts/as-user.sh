@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs a program without root: as an ordinary user, inside user, network, mount and pid namespaces of its own, with a /run
-# of its own to pin namespaces in. For go test -exec. If root calls, nobody runs it, with a /tmp of its own, and sees the
-# checkout and the program even if they lie in root's home: both are bound to where nobody can look, in a mount namespace
-# that ends with the program.
+# of its own to pin namespaces in. For go test -exec. If root calls, a user runs it whom nobody else is (the kernel counts
+# by user, and the end-to-end tests run beside this as nobody), with a /tmp of its own, and sees the checkout and the
+# program even if they lie in root's home: both are bound to where everybody can look, in a mount namespace that ends with
+# the program.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # where iptables is
 inside=(
@@ -24,5 +25,5 @@ exec unshare --mount bash -euc '
   mount --bind "${program%/*}" /mnt/program
   mount -t tmpfs -o mode=1777 enilab-test /tmp
   cd "/mnt/top$package"
-  exec setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=-all "$@"
+  exec setpriv --reuid=65432 --regid=65432 --clear-groups --inh-caps=-all "$@"
 ' bash "${inside[@]}" "/mnt/program/${program##*/}" "${@:2}"

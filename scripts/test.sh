@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Runs the tests, and says at the end what failed, what was skipped and why, and "N passed, N failed, N skipped".
 #
-#   scripts/test.sh          every test under the race detector: as root, those that touch the kernel once more as an
-#                            ordinary user (without the detector then), and the built program from end to end
-#   scripts/test.sh quick    the pure tests and one kernel test a package, without the race detector
+#   scripts/test.sh          every test: as root, those that touch the kernel once more as an ordinary user, and the built
+#                            program from end to end
+#   scripts/test.sh quick    the pure tests and one kernel test a package
+#
+# With ENILAB_THOROUGH=1, as in CI, the packages' tests run under the race detector, and what is to hold at any moment is
+# tried at more of them.
 #
 # One failure keeps nothing else from running. What is compiled stays the caller's; only test programs run as somebody else.
 # Exit codes: 0 all passed, 1 something failed, 2 usage.
@@ -42,15 +45,20 @@ quick() {
 }
 
 all() {
-  export CGO_ENABLED=1 # what runs gotestsum needs none, and the race detector does
-  export GORACE=atexit_sleep_ms=0 # else each program sleeps for a second at its end
-  local parts root=()
+  local parts both root=() race=() but=()
+  if [ -n "${ENILAB_THOROUGH-}" ]; then
+    race=(-race)
+    export CGO_ENABLED=1 # what runs gotestsum needs none, and the race detector does
+    export GORACE=atexit_sleep_ms=0 # else each program sleeps for a second at its end
+  fi
   mapfile -t parts < <(packages_with_tests | longest_first)
+  mapfile -t both < <(packages_that_ask_who_runs_them | longest_first)
 
   if may_be_root; then
     root=(-exec "$here/scripts/as-root.sh")
     say 'packages, as root'
-    tests as_is -race "${root[@]}" "${parts[@]}"
+    tests as_is -p "$at_once" "${race[@]}" "${root[@]}" "${parts[@]}"
+    race=() but=(-skip "$same_for_everybody") # that has been seen
   elif [ -n "${CI-}" ]; then
     echo 'test: CI must run as root, or with sudo' >&2
     exit 3
@@ -58,33 +66,41 @@ all() {
     skip 'packages, as root' 'sudo is not to be had'
   fi
 
+  # What follows looks at the whole machine, where other tests must not be at work. A user in namespaces of its own is not
+  # on it: that goes on beside.
   if "$here/scripts/as-user.sh" true 2>/dev/null; then
-    say 'packages, as an ordinary user in user namespaces'
-    as_ordinary_user "${root[@]}"
+    say 'packages, as an ordinary user in user namespaces, beside the following'
+    events=$(mktemp)
+    set -m # a group of its own, to be ended as one
+    (tests as_user -p "$at_once" "${race[@]}" "${but[@]}" -exec "$here/scripts/as-user.sh" "${both[@]}" >"$events" && exit "$failed") &
+    user=$!
+    set +m
+    trap 'kill -- -"$user" 2>/dev/null || true; rm -f "$events"' EXIT
   else
     skip 'packages, as an ordinary user' 'user namespaces are not allowed here'
   fi
 
-  # Last and alone: these look at the whole machine, where other tests must not be at work.
   export ENILAB_BIN=$here/bin/enilab
   say 'end to end, with bin/enilab, as root and as nobody'
-  tests as_is -race "${root[@]}" enilab/e2e
+  tests as_is "${root[@]}" enilab/e2e
   say 'end to end, the report in a browser'
-  tests as_is -race enilab/e2e/report
+  tests as_is enilab/e2e/report
   say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
-  tests as_is "${root[@]}" enilab/e2e/aws # without the race detector: it would be that of the SDK
+  tests as_is "${root[@]}" enilab/e2e/aws
+
+  if [ -n "$user" ]; then
+    wait "$user" || failed=1
+    cat "$events"
+  fi
 }
 
-# as_ordinary_user leaves out what has run as root and is the same for everybody, if root's tests have run.
-as_ordinary_user() {
-  local both with=(-race)
-  mapfile -t both < <(packages_that_ask_who_runs_them | longest_first)
-  if [ $# -gt 0 ]; then with=(-skip "$same_for_everybody"); fi
-  tests as_user "${with[@]}" -exec "$here/scripts/as-user.sh" "${both[@]}"
-}
+user='' events='' # the process that tests as an ordinary user, and where it prints
 
 # The managed runtimes' programs.
 same_for_everybody='^(TestJava|TestNode|TestNode24|TestPython)$'
+
+# So many packages are tested at once: much of a test's time is spent in waiting.
+at_once=$(($(nproc) * 2))
 
 # tests prints the events of one go test, named by a filter. A go test that could not even begin has none.
 failed=0
@@ -107,9 +123,11 @@ skip() {
 # packages_with_tests leaves out those that run the built program.
 packages_with_tests() { go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep . | grep -v '/e2e\(/\|$\)'; }
 
-# packages_that_ask_who_runs_them lists those whose tests touch the kernel or look at the user. No others differ without root.
+# packages_that_ask_who_runs_them lists those whose tests touch the kernel or look at the user. No others differ without
+# root. The example functions ask only for a directory to be built in.
 packages_that_ask_who_runs_them() {
-  grep -rlE --include='*_test.go' 'enilab/internal/nstest|os\.Gete?uid' . | xargs -n1 dirname | sort -u | xargs go list | grep -v '/e2e\(/\|$\)'
+  grep -rlE --include='*_test.go' 'enilab/internal/nstest|os\.Gete?uid' . | xargs -n1 dirname | sort -u | xargs go list |
+    grep -v '/e2e\(/\|$\)\|/examples/'
 }
 
 # longest_first begins with what takes longest, which must not be left for the end. go test goes by the order of its arguments.

@@ -72,6 +72,7 @@ func (l *lab) burst(t *testing.T, function string, n int) map[string]int {
 // A /28 has eleven addresses. The shared function takes one of them for good, and serves any number at once; the legacy
 // one runs out.
 func TestBurstInASmallSubnet(t *testing.T) {
+	t.Parallel()
 	l := up(t, strings.ReplaceAll(small, "STORE", functions))
 	if got := l.burst(t, "new", 20); got["served"] != 20 {
 		t.Errorf("shared: %v", got)
@@ -90,6 +91,7 @@ func TestBurstInASmallSubnet(t *testing.T) {
 
 // The same want of interfaces shows on Invoke in legacy mode, and in the function's state in shared mode.
 func TestQuotaOfInterfaces(t *testing.T) {
+	t.Parallel()
 	l := up(t, `
 name: lab
 store: `+functions+`
@@ -127,6 +129,7 @@ functions:
 
 // A function that nobody invokes loses its ENI; the next invocation is told so, and has it made again.
 func TestIdleFunctionBecomesInactive(t *testing.T) {
+	t.Parallel()
 	l := up(t, strings.ReplaceAll(small, "STORE", functions)+"quotas: {idle: 1s}\n")
 	state := func() types.State {
 		return try(l.lambda().GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("new")}))(t).State

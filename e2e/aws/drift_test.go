@@ -11,6 +11,7 @@ import (
 // Somebody changes in the kernel what the lab has made: check tells it with exit code 4, and up mends it, whether the daemon
 // lives or not. What is as it should be goes on counting.
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	l := up(t, strings.ReplaceAll(two, "STORE", functions))
 	check := func(code int, words ...string) {
 		t.Helper()

@@ -14,6 +14,7 @@ const examples = "../../examples/labs"
 
 // Every example comes up, has what it declares, and its functions answer.
 func TestExampleLabs(t *testing.T) {
+	t.Parallel()
 	files := try(filepath.Glob(filepath.Join(examples, "*.lab.yml")))(t)
 	if len(files) < 5 {
 		t.Fatalf("only %d examples: %v", len(files), files)

@@ -49,6 +49,7 @@ func stop(t *testing.T, pid int) {
 
 // A daemon or a keeper that is stopped is nothing that verbs wait for: 'up' says what it takes, and 'down' ends the lab.
 func TestStoppedProcesses(t *testing.T) {
+	t.Parallel()
 	l := up(t, empty)
 	for who, pid := range map[string]func() int{"daemon": func() int { return l.DaemonPID }, "keeper": func() int { return l.KeeperPID }} {
 		stop(t, pid())

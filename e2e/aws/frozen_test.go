@@ -62,6 +62,7 @@ func ended(t *testing.T, pid int) {
 
 // Frozen environments end like others when the daemon is killed, and the keeper, and the lab is taken down.
 func TestFrozenEnvironmentsEnd(t *testing.T) {
+	t.Parallel()
 	l := up(t, strings.ReplaceAll(two, "STORE", functions))
 	first := l.frozen(t, "steady-shared")
 	l.kill()

@@ -22,6 +22,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 // Clients that hang, send garbage or 10 GB, or leave while their function runs, harm nobody else, and cost the daemon
 // nothing that lasts.
 func TestHostileClients(t *testing.T) {
+	t.Parallel()
 	l := up(t, strings.ReplaceAll(two, "STORE", functions))
 	dial := func() net.Conn { return try(net.Dial("tcp", l.Listen))(t) }
 	const head = "POST /2015-03-31/functions/steady-shared/invocations HTTP/1.1\r\nHost: lab\r\n"

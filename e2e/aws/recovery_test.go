@@ -173,13 +173,10 @@ func (l *lab) load(ctx context.Context, t *testing.T, b *books, role string, zip
 	all.Wait()
 }
 
-// Whatever the daemon is doing when it is killed, the next one finds all that was promised and nothing else. CI kills it
-// fifty times: ENILAB_KILLS=50.
+// Whatever the daemon is doing when it is killed, the next one finds all that was promised and nothing else.
 func TestKilledAgainAndAgain(t *testing.T) {
-	rounds := 20
-	if n, err := strconv.Atoi(os.Getenv("ENILAB_KILLS")); err == nil {
-		rounds = n
-	}
+	t.Parallel()
+	rounds := nstest.Times(10, 50)
 	l := up(t, strings.ReplaceAll(two, "STORE", functions))
 	role := l.role(t, "load", true)
 	zip := try(os.ReadFile(filepath.Join(functions, "bash.zip")))(t) // small, so that there are many
@@ -458,6 +455,7 @@ while True:
 
 // What flows through an ENI does not notice that the daemon dies. The next one takes over the same ENIs and servers.
 func TestConnectionsOutliveTheDaemon(t *testing.T) {
+	t.Parallel()
 	l := up(t, strings.ReplaceAll(two, "STORE", functions))
 	call := func() string {
 		out := try(l.lambda().Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("steady-shared"), Payload: []byte(`{"whoami":"http://10.0.1.20/"}`)}))(t)

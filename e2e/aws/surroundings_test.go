@@ -367,6 +367,7 @@ func TestUpKilledAtAnyMoment(t *testing.T) {
 
 // Killed or interrupted while it changes a running lab, `up` leaves one that runs on, or runs again with the next.
 func TestUpOfARunningLabStoppedAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	topology := strings.ReplaceAll(two, "STORE", functions)
 	other := strings.Replace(topology, "shared: 4", "shared: 5", 1) // settings: the daemon starts again
 	other = strings.Replace(other, "mode: legacy, ", "memory: 256, mode: legacy, ", 1)

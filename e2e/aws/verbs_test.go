@@ -27,6 +27,7 @@ func (l *lab) say(t *testing.T, args ...string) string {
 }
 
 func TestVerbsOfARunningLab(t *testing.T) {
+	t.Parallel()
 	l := up(t, strings.ReplaceAll(two, "STORE", functions))
 	const ask = `{"whoami":"http://10.0.1.20/"}`
 	if out := l.say(t, "invoke", "steady-shared", "--payload", ask); !strings.Contains(out, `"whoami":"10.0.1.`) {

@@ -26,6 +26,7 @@ import (
 const empty = "name: lab\n"
 
 func TestWalkthroughWithTheCLI(t *testing.T) {
+	t.Parallel()
 	const cli = "/usr/bin/aws" // Debian's awscli, whatever else is in PATH
 	if _, err := os.Stat(cli); err != nil {
 		if os.Getenv("CI") != "" {
@@ -134,6 +135,7 @@ func (l *lab) create(t testing.TB, name, role string, vpc *types.VpcConfig) (*la
 }
 
 func TestWalkthroughWithTheSDK(t *testing.T) {
+	t.Parallel()
 	l := up(t, empty)
 	ctx := t.Context()
 	if id := try(l.sts().GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}))(t); aws.ToString(id.Account) == "" {

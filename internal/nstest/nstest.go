@@ -99,6 +99,14 @@ func NS(tb testing.TB) *netns.NS {
 // patience bounds a wait for what does not come. It says nothing of how long things take: a machine may be slow.
 const patience = 2 * time.Minute
 
+// Times is how often a test tries what is to hold at every moment: seldom, or often where CI has set ENILAB_THOROUGH.
+func Times(seldom, often int) int {
+	if os.Getenv("ENILAB_THOROUGH") != "" {
+		return often
+	}
+	return seldom
+}
+
 // Eventually polls check until it returns nil, and fails the test with its last error when that does not happen within
 // two minutes, or longer if more is allowed. It is for what the kernel does asynchronously and announces to nobody, such
 // as the end of a namespace.
