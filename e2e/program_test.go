@@ -190,7 +190,7 @@ func (r *run) until(t *testing.T, what string, is func() bool) bool {
 		select {
 		case <-r.done:
 			return is()
-		case <-time.After(500 * time.Microsecond): // nobody tells of other processes' doings: look again
+		case <-time.After(2 * time.Millisecond): // nobody tells of other processes' doings: look again
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%v: waited in vain until %s; so far it printed\n%s%s", r.Args, what, r.out.String(), r.err.String())

@@ -86,25 +86,27 @@ const (
 )
 
 // stop sends SIGSTOP to the first process and to all that descend from it, which is all there are in its pid namespace.
-// A parent is stopped before its children are looked up, so that it can make no more.
+// It is done when a look finds no new one after all those that are known stood still: until then each may have made more.
 func (p *Process) stop() error {
 	fail := func(err error) error {
 		return errors.Join(fmt.Errorf("sandbox: stop process %d: %w", p.pid, err), p.resume())
 	}
 	looks := 0
 	for began := time.Now(); time.Since(began) < stopPatience; time.Sleep(stopPause) {
-		grown, err := p.stopOnce()
+		still, err := p.Frozen()
 		if err != nil {
 			return fail(err)
 		}
-		if grown {
+		grown, err := p.stopOnce()
+		switch {
+		case err != nil:
+			return fail(err)
+		case still && !grown:
+			return nil
+		case grown:
 			if looks++; looks == stopLooks {
 				return fail(errors.New("it makes processes faster than they are stopped"))
 			}
-			continue
-		}
-		if still, err := p.Frozen(); still || err != nil {
-			return err
 		}
 	}
 	return fail(fmt.Errorf("it does not stop within %v", stopPatience))

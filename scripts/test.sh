@@ -45,14 +45,13 @@ quick() {
 }
 
 all() {
-  local parts both root=() race=() but=()
+  local parts root=() race=() but=()
   if [ -n "${ENILAB_THOROUGH-}" ]; then
     race=(-race)
     export CGO_ENABLED=1 # what runs gotestsum needs none, and the race detector does
     export GORACE=atexit_sleep_ms=0 # else each program sleeps for a second at its end
   fi
   mapfile -t parts < <(packages_with_tests | longest_first)
-  mapfile -t both < <(packages_that_ask_who_runs_them | longest_first)
 
   if may_be_root; then
     root=(-exec "$here/scripts/as-root.sh")
@@ -67,39 +66,46 @@ all() {
   fi
 
   # What follows looks at the whole machine, where other tests must not be at work. A user in namespaces of its own is not
-  # on it: that goes on beside.
+  # on it, nor is a browser: these go on beside.
+  export ENILAB_BIN=$here/bin/enilab
+  events=$(mktemp)
+  trap 'end_beside' EXIT
+  set -m # a process group of its own, to be ended as one
+  beside "${race[@]}" "${but[@]}" >"$events" &
+  others=$!
+  set +m
+  say 'end to end, with bin/enilab, as root and as nobody'
+  tests as_is "${root[@]}" enilab/e2e
+  say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
+  tests as_is -parallel "$at_once" "${root[@]}" enilab/e2e/aws
+  wait "$others" || failed=1
+  cat "$events"
+}
+
+# beside is what disturbs nobody.
+beside() {
+  say 'end to end, the report in a browser'
+  tests as_is enilab/e2e/report
   if "$here/scripts/as-user.sh" true 2>/dev/null; then
-    say 'packages, as an ordinary user in user namespaces, beside the following'
-    events=$(mktemp)
-    set -m # a group of its own, to be ended as one
-    (tests as_user -p "$at_once" "${race[@]}" "${but[@]}" -exec "$here/scripts/as-user.sh" "${both[@]}" >"$events" && exit "$failed") &
-    user=$!
-    set +m
-    trap 'kill -- -"$user" 2>/dev/null || true; rm -f "$events"' EXIT
+    say 'packages, as an ordinary user in user namespaces'
+    mapfile -t both < <(packages_that_ask_who_runs_them | longest_first)
+    tests as_user -p "$at_once" "$@" -exec "$here/scripts/as-user.sh" "${both[@]}"
   else
     skip 'packages, as an ordinary user' 'user namespaces are not allowed here'
   fi
-
-  export ENILAB_BIN=$here/bin/enilab
-  say 'end to end, with bin/enilab, as root and as nobody'
-  tests as_is "${root[@]}" enilab/e2e
-  say 'end to end, the report in a browser'
-  tests as_is enilab/e2e/report
-  say 'end to end, with bin/enilab, the AWS CLI and the AWS SDK'
-  tests as_is "${root[@]}" enilab/e2e/aws
-
-  if [ -n "$user" ]; then
-    wait "$user" || failed=1
-    cat "$events"
-  fi
+  exit "$failed"
 }
 
-user='' events='' # the process that tests as an ordinary user, and where it prints
+events='' others='' # what they print, who they are
+end_beside() {
+  if [ -n "$others" ]; then kill -- -"$others" 2>/dev/null || true; fi
+  rm -f "$events"
+}
 
-# The managed runtimes' programs.
-same_for_everybody='^(TestJava|TestNode|TestNode24|TestPython)$'
+# The managed runtimes' programs, and what the AWS CLI understands.
+same_for_everybody='^(TestJava|TestNode|TestNode24|TestPython|TestCLI)$'
 
-# So many packages are tested at once: much of a test's time is spent in waiting.
+# So many are tested at once: much of a test's time is spent in waiting.
 at_once=$(($(nproc) * 2))
 
 # tests prints the events of one go test, named by a filter. A go test that could not even begin has none.
@@ -131,7 +137,15 @@ packages_that_ask_who_runs_them() {
 }
 
 # longest_first begins with what takes longest, which must not be left for the end. go test goes by the order of its arguments.
-longest_first() { { printf 'enilab/%s\n' internal/lambda internal/bench sandbox internal/daemon && cat; } | awk '!seen[$0]++'; }
+longest_first() {
+  awk -v first='internal/lambda internal/bench nat internal/realm sandbox netlab examples/functions' '
+    { all[NR] = $0; there[$0] = 1 }
+    END {
+      n = split(first, names, " ")
+      for (i = 1; i <= n; i++) if (("enilab/" names[i]) in there) { print "enilab/" names[i]; delete there["enilab/" names[i]] }
+      for (i = 1; i <= NR; i++) if (all[i] in there) print all[i]
+    }'
+}
 
 may_be_root() { [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -v; }; }
 

@@ -342,7 +342,7 @@ func TestUpKilledAtAnyMoment(t *testing.T) {
 	l.say(t, "down")
 	args := []string{"up", "--name", l.name, "-t", l.file, "--listen", "127.0.0.1:0"}
 	killed := 0
-	for i, m := range moments(8, took) {
+	for i, m := range moments(nstest.Times(2, 8), took) {
 		for _, next := range []string{"up", "down"}[:1+i%2] {
 			l.listed = listed{}
 			if status, _ := l.stopped(t, m, syscall.SIGKILL, args...); status.Signaled() {
@@ -360,7 +360,7 @@ func TestUpKilledAtAnyMoment(t *testing.T) {
 			}
 		}
 	}
-	if killed < 10 {
+	if killed < 6 {
 		t.Errorf("only %d were killed", killed)
 	}
 }
@@ -418,7 +418,7 @@ func TestUpInterruptedAtAnyMoment(t *testing.T) {
 	l.say(t, "down")
 	l.listed = listed{}
 	interrupted := 0
-	for _, m := range moments(14, took) {
+	for _, m := range moments(nstest.Times(6, 14), took) {
 		status, said := l.stopped(t, m, syscall.SIGINT, "up", "--name", l.name, "-t", l.file, "--listen", "127.0.0.1:0")
 		switch {
 		case status.Exited() && status.ExitStatus() == 0: // too late: the lab is there
@@ -438,7 +438,7 @@ func TestUpInterruptedAtAnyMoment(t *testing.T) {
 			t.Fatal(m.name)
 		}
 	}
-	if interrupted < 8 {
+	if interrupted < 4 {
 		t.Errorf("only %d were interrupted", interrupted)
 	}
 }

@@ -180,9 +180,6 @@ func checkStory(t *testing.T, r bench.Report) {
 		f, _ := find(r, scenario, name, variant, n)
 		return f.P50
 	}
-	if shared, inPlace := at("idle", "attach", "shared", 0), at("idle", "attach", "legacy-inplace", 0); shared >= inPlace {
-		t.Errorf("attach: %v µs shared, %v µs in place", shared, inPlace)
-	}
 	if capacity := at("concurrency", "subnet-addresses", "", 0); capacity != 11 {
 		t.Errorf("a /28 has %v addresses", capacity)
 	}

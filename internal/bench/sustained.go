@@ -28,7 +28,7 @@ func (r *run) sustained(ctx context.Context) (err error) {
 	}
 	turns, each := 3, 10*time.Second
 	if r.Quick {
-		turns, each = 1, 2*time.Second
+		turns, each = 1, time.Second
 	}
 	for turn := range turns {
 		for i, t := range trials {

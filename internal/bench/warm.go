@@ -93,7 +93,7 @@ func (r *run) warm(ctx context.Context) (err error) {
 	}
 	turns, each := 5, 2*time.Second
 	if r.Quick {
-		turns, each = 2, time.Second/2
+		turns, each = 1, time.Second/2
 	}
 	for turn := range turns {
 		for _, k := range kinds {

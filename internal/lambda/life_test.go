@@ -151,6 +151,12 @@ func TestDeadSlotsServeNobody(t *testing.T) {
 	for _, pid := range parked {
 		if b.isParked(t, pid) {
 			must(t, syscall.Kill(pid, syscall.SIGKILL))
+			nstest.Eventually(t, time.Minute, func() error { // else it may be taken for a slot that waits, thrice
+				if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(stat), ") Z ") {
+					return fmt.Errorf("process %d has not died yet", pid)
+				}
+				return nil
+			})
 			killed++
 		}
 	}

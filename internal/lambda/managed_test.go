@@ -66,9 +66,12 @@ func (b *bed) printed(t *testing.T, function string) string {
 	return text.String()
 }
 
+// behave looks at one after another, as many at once as there are processors: each starts an interpreter. They end with
+// the test, not with this call.
 func (b *bed) behave(t *testing.T, runtime, handler string, list []behaviour) {
 	for n, c := range list {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			in := lambda.CreateFunctionInput{
 				FunctionName: fmt.Sprintf("f%d", n), Runtime: cmp.Or(c.runtime, runtime), Handler: cmp.Or(c.handler, handler), Environment: c.env, Layers: c.layers, MemorySize: cmp.Or(c.memory, 512),
 				Timeout: 60 * time.Second,
