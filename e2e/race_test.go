@@ -11,9 +11,7 @@ import (
 
 // The program has no data race in a demo and a comparison. A race makes the program exit 66, and says so.
 func TestNoRaces(t *testing.T) {
-	if nstest.Times(0, 1) == 0 {
-		t.Skip("to build the program anew takes long: ENILAB_THOROUGH is not set")
-	}
+	nstest.OnlyThorough(t, "the program is built anew")
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("the race detector needs gcc")
 	}

@@ -124,12 +124,15 @@ var wanted = []struct {
 // withoutRights are the scenarios that are measured once more without root: those in which rights make a difference.
 var withoutRights = []string{"floor", "idle", "pool", "concurrency"}
 
+// long are those whose length is a time.
+var long = []string{"rest", "sustained", "warm"}
+
 // A quick run of everything: each figure is there, in order, and what the story claims holds.
 func TestScenarios(t *testing.T) {
 	nstest.NoLeaks(t)
 	var names []string
 	for _, w := range wanted {
-		if !slices.Contains(names, w.scenario) && (!realm.Rootless() || slices.Contains(withoutRights, w.scenario)) {
+		if !slices.Contains(names, w.scenario) && (!realm.Rootless() || slices.Contains(withoutRights, w.scenario)) && (nstest.Thorough() || !slices.Contains(long, w.scenario)) {
 			names = append(names, w.scenario)
 		}
 	}
@@ -222,7 +225,7 @@ func checkStory(t *testing.T, r bench.Report) {
 	}) {
 		t.Errorf("skipped %v; the store has no bash.zip", r.Skipped)
 	}
-	if !realm.Rootless() && !slices.ContainsFunc(r.Skipped, func(s bench.Skipped) bool { return s.Scenario == "warm" && s.Variant == "echo" }) {
+	if !realm.Rootless() && nstest.Thorough() && !slices.ContainsFunc(r.Skipped, func(s bench.Skipped) bool { return s.Scenario == "warm" && s.Variant == "echo" }) {
 		t.Errorf("skipped %v; the store has no echo.zip", r.Skipped)
 	}
 }

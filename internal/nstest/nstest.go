@@ -99,12 +99,23 @@ func NS(tb testing.TB) *netns.NS {
 // patience bounds a wait for what does not come. It says nothing of how long things take: a machine may be slow.
 const patience = 2 * time.Minute
 
-// Times is how often a test tries what is to hold at every moment: seldom, or often where CI has set ENILAB_THOROUGH.
+// Thorough is what CI sets ENILAB_THOROUGH for: tests that take long.
+func Thorough() bool { return os.Getenv("ENILAB_THOROUGH") != "" }
+
+// Times is how often a test tries what is to hold at every moment.
 func Times(seldom, often int) int {
-	if os.Getenv("ENILAB_THOROUGH") != "" {
+	if Thorough() {
 		return often
 	}
 	return seldom
+}
+
+// OnlyThorough skips a test that takes long, for this reason.
+func OnlyThorough(tb testing.TB, reason string) {
+	tb.Helper()
+	if !Thorough() {
+		tb.Skip("ENILAB_THOROUGH is not set: " + reason)
+	}
 }
 
 // Eventually polls check until it returns nil, and fails the test with its last error when that does not happen within
