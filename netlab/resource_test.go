@@ -48,7 +48,7 @@ func TestBrokenServers(t *testing.T) {
 			ctx := t.Context()
 			if errors.Is(c.is, context.DeadlineExceeded) {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, time.Second)
+				ctx, cancel = context.WithTimeout(ctx, 3*time.Second) // for it to say its last words
 				defer cancel()
 			}
 			_, err := vpc.AddResource(ctx, c.spec)

@@ -142,14 +142,14 @@ func TestSlotListensForItsRuntime(t *testing.T) {
 	nstest.NoLeaks(t)
 	w, _ := worker(t)
 	one := slot(t, w.NewSlot, 1)
-	ask := func(ns *netns.NS, to netip.AddrPort) error {
+	ask := func(ns *netns.NS, to netip.AddrPort, within time.Duration) error {
 		return ns.Do(func() error {
-			c, err := net.DialTimeout("tcp4", to.String(), 200*time.Millisecond)
+			c, err := net.DialTimeout("tcp4", to.String(), within)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			c.SetDeadline(time.Now().Add(time.Second))
+			c.SetDeadline(time.Now().Add(within))
 			fmt.Fprintf(c, "POST /2018-06-01/runtime/invocation/x/response HTTP/1.0\r\n\r\n")
 			b := make([]byte, 12)
 			if _, err = c.Read(b); err == nil && !strings.HasSuffix(string(b), fmt.Sprint(http.StatusBadRequest)) {
@@ -158,7 +158,7 @@ func TestSlotListensForItsRuntime(t *testing.T) {
 			return err
 		})
 	}
-	if err := ask(one.NS(), sandbox.RuntimeAPIAddress); err != nil {
+	if err := ask(one.NS(), sandbox.RuntimeAPIAddress, time.Minute); err != nil {
 		t.Errorf("inside: %v", err)
 	}
 	for name, c := range map[string]struct {
@@ -169,7 +169,7 @@ func TestSlotListensForItsRuntime(t *testing.T) {
 		"the worker":              {w.NS, sandbox.RuntimeAPIAddress},
 		"the slot's, from beside": {w.NS, netip.AddrPortFrom(one.Address, sandbox.RuntimeAPIAddress.Port())},
 	} {
-		if err := ask(c.from, c.to); err == nil {
+		if err := ask(c.from, c.to, 200*time.Millisecond); err == nil {
 			t.Errorf("%s reaches the Runtime API", name)
 		}
 	}

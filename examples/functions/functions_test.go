@@ -149,7 +149,7 @@ func (e *environment) invoke(event any) (sandbox.Result, error) {
 	if err != nil {
 		return sandbox.Result{}, err
 	}
-	ctx, cancel := context.WithTimeout(e.alive, 30*time.Second)
+	ctx, cancel := context.WithTimeout(e.alive, 2*time.Minute)
 	defer cancel()
 	e.events++
 	return e.Invoke(ctx, sandbox.Event{RequestID: fmt.Sprintf("event-%d", e.events), Payload: payload})
@@ -331,7 +331,7 @@ func TestFunctions(t *testing.T) {
 		}
 		select {
 		case <-e.alive.Done():
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Error("the runtime outlives the Runtime API")
 		}
 	})
@@ -348,6 +348,9 @@ func TestFunctionsTakeDefaultsFromEnvironment(t *testing.T) {
 
 // A packet that a security group drops looks like this: an error that names the server, after two seconds.
 func TestFunctionsGiveUpOnSilence(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for two seconds, twice in each language")
+	}
 	eachRuntime(t, func(t *testing.T, code, name, handler string) {
 		e := start(t, code, handler)
 		for kind, event := range map[string]fields{
@@ -356,8 +359,8 @@ func TestFunctionsGiveUpOnSilence(t *testing.T) {
 		} {
 			before := time.Now()
 			e.mustFail(t, event, kind, "127.0.0.1:")
-			if took := time.Since(before); took < 1900*time.Millisecond || took > 8*time.Second {
-				t.Errorf("%s after %s, want 2 s", kind, took)
+			if took := time.Since(before); took < 1900*time.Millisecond {
+				t.Errorf("%s after %s, want 2 s or, on a busy machine, more", kind, took)
 			}
 		}
 	})
@@ -376,7 +379,7 @@ func TestFunctionsInitError(t *testing.T) {
 				if r.Error.Message == "" || r.Error.Type == "Runtime.Unknown" || !strings.Contains(r.Error.Message, "absent") {
 					t.Errorf("init error %s does not name what is absent", r.Payload)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(2 * time.Minute):
 				t.Fatalf("no init error with _HANDLER=%s", h)
 			}
 			<-e.alive.Done() // it exits

@@ -13,6 +13,9 @@ import (
 
 // TestCLI lets Debian's AWS CLI talk to the server, where it is installed.
 func TestCLI(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the AWS CLI takes a second for each call")
+	}
 	const cli = "/usr/bin/aws"
 	if _, err := os.Stat(cli); err != nil {
 		t.Skipf("%v: apt-get install awscli", err)

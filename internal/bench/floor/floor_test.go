@@ -41,7 +41,7 @@ func TestNetwork(t *testing.T) {
 		must(t, err)
 		t.Logf("attach %v, create %v, move %v, namespace %v", attach, create, move, namespace)
 		for what, took := range map[string]time.Duration{"attach": attach, "create": create, "move": move, "namespace": namespace} {
-			if took <= 0 || took > 5*time.Second {
+			if took <= 0 {
 				t.Errorf("%s took %v", what, took)
 			}
 		}
@@ -59,7 +59,7 @@ func TestBind(t *testing.T) {
 		must(t, err)
 		took, err := s.Bind()
 		must(t, err)
-		if took <= 0 || took > 5*time.Second {
+		if took <= 0 {
 			t.Errorf("bind took %v", took)
 		}
 		if _, err := s.Bind(); err != nil { // over what is there
