@@ -4,33 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 
 	"enilab/internal/confine"
 	"enilab/internal/program"
 )
 
-// Where the lab has the right to choose, a server runs as a user of its own, so that who takes one over is nobody to the others and
-// to the host: as one of serverUIDs ids from firstServerUID on, which neither systemd assigns (up to 1,879,048,191,
-// https://systemd.io/UIDS-GIDS/) nor environments have.
-const (
-	firstServerUID = 1_880_000_000
-	serverUIDs     = 20_000_000
-)
-
-// serverUID follows from the server's node, so that nobody has to remember it. Two of 1,000 servers share one in 2 of 100 labs.
-func (n *Node) serverUID() uint32 {
-	h := fnv.New64a()
-	h.Write([]byte(n.Name))
-	return firstServerUID + uint32(h.Sum64()%serverUIDs)
-}
-
-// start starts a program inside the node, as an unprivileged user, with nothing of the lab's environment, in a session and
+// start starts a program inside the node, as the user that ServerUser says, with nothing of the lab's environment, in a session and
 // process group of its own, and confined as functions are: without a capability that could be had, and under the same
 // seccomp profile. Adjust sets what else there is to set.
 //
@@ -89,17 +72,8 @@ func (n *Node) command(ctx context.Context, path string, argv []string) *exec.Cm
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/", "LANG=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if canSetIDs() {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: n.serverUID(), Gid: n.serverUID()}
+	if id, ok := ServerUser(n.Name); ok {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: id, Gid: id}
 	}
 	return cmd
-}
-
-// canSetIDs tells whether other user ids exist here: not in a user namespace that maps one id alone.
-func canSetIDs() bool {
-	if os.Geteuid() != 0 {
-		return false
-	}
-	m, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Fields(string(m))[2] != "1"
 }

@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"internal/api":       {"internal/wire", "internal/iam", "internal/ec2", "internal/lambda", "internal/events", "sandbox", "netlab"},
 	"internal/realm":     {"internal/program"},
 	"internal/hoststate": {"internal/netns"},
-	"internal/doctor":    {"internal/netns", "internal/program", "internal/runtimes"},
+	"internal/doctor":    {"internal/netns", "internal/program", "internal/runtimes", "netlab"},
 	"internal/lab":       {"internal/ec2", "internal/iam", "internal/events", "internal/state", "internal/lambda", "internal/realm", "nat", "sandbox", "netlab", "internal/netns", "internal/undo"},
 	"internal/compare":   {"internal/lambda", "internal/lab", "nat", "sandbox", "netlab"},
 	"internal/rollout":   {"internal/lambda", "internal/lab", "nat", "sandbox", "netlab"},

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"enilab/internal/program"
+	"enilab/netlab"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,9 +56,9 @@ func sandboxNamespaces(ctx context.Context) (string, error) {
 
 // otherUser executes this program as servers are: as a user who may not look where it lies.
 func otherUser(ctx context.Context) (string, error) {
-	const nobody = 65534
-	if m, err := os.ReadFile("/proc/self/uid_map"); err != nil || len(strings.Fields(string(m))) == 3 && strings.Fields(string(m))[2] == "1" {
-		return "servers run as this user, the only one here", nil
+	id, ok := netlab.ServerUser("doctor")
+	if !ok {
+		return "servers run as this user: no other can be had here", nil
 	}
 	self, err := program.Open()
 	if err != nil {
@@ -66,11 +67,11 @@ func otherUser(ctx context.Context) (string, error) {
 	defer self.Close()
 	cmd := exec.CommandContext(ctx, program.Exec(self), "version")
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("execute a copy of this program as user %d: %w %s", nobody, err, strings.TrimSpace(string(out)))
+		return "", fmt.Errorf("execute a copy of this program as user %d: %w %s", id, err, strings.TrimSpace(string(out)))
 	}
-	return "servers run as nobody, from wherever this program lies", nil
+	return fmt.Sprintf("servers run as other users, such as %d, from wherever this program lies", id), nil
 }
 
 // mountAPI takes a detached, read-only copy of a directory, which ends with its descriptor.
