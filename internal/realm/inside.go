@@ -74,8 +74,14 @@ func Enter() (*Inside, error) {
 			return nil, fmt.Errorf("realm: mount %s on %s: %w", m.kind, m.target, err)
 		}
 	}
-	if err := boundWatchers(); err != nil {
-		return nil, err
+	own := os.Getenv(ownUsers) == "true"
+	if err := os.Unsetenv(ownUsers); err != nil { // it is said to this process alone
+		return nil, fmt.Errorf("realm: %w", err)
+	}
+	if own {
+		if err := boundWatchers(); err != nil {
+			return nil, err
+		}
 	}
 	handle, err := netlinksafe.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
@@ -91,12 +97,10 @@ func Enter() (*Inside, error) {
 	return &Inside{os.NewFile(resultFD, "result"), pid}, nil
 }
 
-// boundWatchers leaves half of the inotify instances that this user may have to programs outside, if the realm has a user
-// namespace of its own: all that is in it counts as this user. See inotify(7) and user_namespaces(7).
+// boundWatchers leaves half of the inotify instances that this user may have to programs outside of the realm's own user
+// namespace: all that is in it counts as this user. In a namespace that was there before, the bound would hold for others, and
+// stay when the realm has ended. See inotify(7) and user_namespaces(7).
 func boundWatchers() error {
-	if !Rootless() {
-		return nil
-	}
 	b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
 	if errors.Is(err, fs.ErrNotExist) { // a kernel without inotify
 		return nil

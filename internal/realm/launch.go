@@ -127,7 +127,7 @@ func launch(ctx context.Context, c KeeperConfig, socket *os.File) (_ *Keeper, er
 		cmd.Stdout = c.Log
 	}
 	cmd.ExtraFiles = []*os.File{write, socket}
-	cmd.SysProcAttr = newRealm()
+	enclose(cmd)
 	cmd.SysProcAttr.Setsid = true
 	if err := cmd.Start(); err != nil {
 		return nil, startError(err)

@@ -22,6 +22,7 @@ const (
 	crashArg = "crash" // a daemon that ends at once
 	startArg = "__start"
 	runArg   = "run" // the inside of Run
+	boundArg = "__bound"
 )
 
 func TestMain(m *testing.M) {
@@ -47,10 +48,13 @@ func TestMain(m *testing.M) {
 				ended := make(chan struct{})
 				realm.Watch(func() { close(ended) })
 				fmt.Fprint(in.Result, in.PID)
+				fmt.Fprint(os.Stdout, watchers())
 				in.Result.Close()
 				<-ended
 				os.Exit(5)
 			}
+		case boundArg + " " + boundArg:
+			err = bounds()
 		case startArg + " " + startArg:
 			_, err = realm.StartKeeper(context.Background(), realm.KeeperConfig{Dir: os.Args[3], Name: "test"})
 		default:
@@ -120,4 +124,27 @@ func obey(line string) string {
 		os.Exit(code)
 	}
 	return "what?"
+}
+
+// watchers is how many inotify instances all users of this user namespace may have.
+func watchers() string {
+	b, err := os.ReadFile("/proc/sys/user/max_inotify_instances")
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// bounds prints what watchers says before, in and after a realm.
+func bounds() error {
+	before := watchers()
+	var inside strings.Builder
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	code, err := realm.Run(ctx, realm.Config{Args: []string{runArg}, Result: &endOnWrite{end: cancel}, Stdout: &inside, Stderr: os.Stderr})
+	if err != nil || code != 5 {
+		return fmt.Errorf("exit code %d, %v", code, err)
+	}
+	fmt.Println(before, inside.String(), watchers())
+	return nil
 }

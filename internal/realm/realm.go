@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -74,7 +75,7 @@ func Run(ctx context.Context, c Config) (code int, err error) {
 	cmd.Cancel = life.Close // it cleans up
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 	cmd.ExtraFiles = []*os.File{write, told}
-	cmd.SysProcAttr = newRealm()
+	enclose(cmd)
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL // the main thread's death is this process's: package netns pins the main goroutine
 
 	signals := make(chan os.Signal, 8)
@@ -118,17 +119,23 @@ func Run(ctx context.Context, c Config) (code int, err error) {
 	}
 }
 
-// newRealm has a child start in namespaces of its own.
-func newRealm() *syscall.SysProcAttr {
+// ownUsers in the environment of a realm's first process says whether the realm has a user namespace of its own ("true"). It
+// cannot be seen from inside: a container's may look the same.
+const ownUsers = "ENILAB_OWN_USER_NAMESPACE"
+
+// enclose has a command start in a new realm.
+func enclose(cmd *exec.Cmd) {
 	attr := &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
 	}
-	if !Privileged() {
+	own := !Privileged()
+	if own {
 		attr.Cloneflags |= syscall.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
-	return attr
+	cmd.SysProcAttr = attr
+	cmd.Env = append(os.Environ(), ownUsers+"="+strconv.FormatBool(own))
 }
 
 func startError(err error) error {

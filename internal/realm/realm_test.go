@@ -2,7 +2,11 @@ package realm_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"os/exec"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"enilab/internal/nstest"
@@ -50,5 +54,46 @@ func TestLabsName(t *testing.T) {
 		if l, err := realm.ParseLab(bad); err == nil {
 			t.Errorf("%q passed as %v", bad, l)
 		}
+	}
+}
+
+// A realm bounds what it takes of inotify instances in its own user namespace, and changes nothing in one that it was started in.
+func TestWatchersAreBounded(t *testing.T) {
+	nstest.NeedRoot(t)
+	if realm.Rootless() {
+		t.Skip("there is one user id here")
+	}
+	nstest.NoLeaks(t)
+	var most int
+	b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
+	must(t, err)
+	_, err = fmt.Sscan(string(b), &most)
+	must(t, err)
+	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 65536}} // from 0 on, so that it may read what it executes
+	for name, c := range map[string]struct {
+		attr syscall.SysProcAttr
+		own  bool
+	}{
+		"root":                {syscall.SysProcAttr{}, false},
+		"user":                {syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, true},
+		"root of a container": {syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command("/proc/self/exe", boundArg, boundArg)
+			cmd.Env = append(os.Environ(), "ENILAB_OWN_USER_NAMESPACE=true") // whatever the caller's says
+			cmd.SysProcAttr = &c.attr
+			out, err := cmd.CombinedOutput()
+			var before, inside, after int
+			if _, scanErr := fmt.Sscan(string(out), &before, &inside, &after); err != nil || scanErr != nil {
+				t.Fatalf("%v, %v: %s", err, scanErr, out)
+			}
+			want := before
+			if c.own {
+				want = most / 2
+			}
+			if inside != want || after != before {
+				t.Errorf("%d before, %d inside, want %d, and %d after", before, inside, want, after)
+			}
+		})
 	}
 }
