@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -89,14 +88,15 @@ func execError(command []string, code string, errno syscall.Errno) *StartError {
 	return &StartError{Step: "exec", Reason: reason + ": " + errno.Error(), Errno: errno}
 }
 
-// firstLine reads a file of the code. It follows no link that leads out of it, as that of another program does.
+// firstLine reads as much of the first line of a file of the code as the kernel does. It follows no link that leads out of it,
+// as that of another program does.
 func firstLine(code, name string) (string, error) {
 	f, err := os.OpenInRoot(code, name)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	first := bufio.NewScanner(io.LimitReader(f, 256))
-	first.Scan()
-	return first.Text(), nil
+	head, err := io.ReadAll(io.LimitReader(f, maxScript))
+	line, _, _ := strings.Cut(string(head), "\n")
+	return line, err
 }
