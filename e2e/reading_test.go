@@ -31,6 +31,9 @@ func TestReadingIsInterrupted(t *testing.T) {
 		{"invoke", []string{"invoke", "f", "--payload", "-"}, syscall.SIGTERM},
 		{"a FIFO", []string{"validate", "-t", fifo}, syscall.SIGINT},
 		{"a FIFO as event", []string{"invoke", "f", "--payload", "@" + fifo}, syscall.SIGINT},
+		{"report", []string{"report", "-o", filepath.Join(dir, "report.html"), "-"}, syscall.SIGINT},
+		{"a FIFO of figures", []string{"report", "-o", filepath.Join(dir, "report.html"), fifo}, syscall.SIGTERM},
+		{"a FIFO as baseline", []string{"bench", "--baseline", fifo}, syscall.SIGINT},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			read, write, err := os.Pipe()

@@ -93,7 +93,6 @@ type RuntimeAPI struct {
 
 	mu      sync.Mutex // guards all below
 	state   runtimeState
-	readyAt time.Time
 	failed  *Result          // of …/init/error, when its body is read
 	current *invocation      // the latest event; nil before the first and when its caller has left
 	waiting chan *invocation // of the runtime's …/next, when there is no event for it
@@ -150,13 +149,6 @@ func (a *RuntimeAPI) count(_ net.Conn, s http.ConnState) {
 
 // Ready is closed when the runtime asks for its first event: its initialisation is over.
 func (a *RuntimeAPI) Ready() <-chan struct{} { return a.ready }
-
-// ReadyAt is the moment that Ready was closed, or zero. It carries the monotonic clock.
-func (a *RuntimeAPI) ReadyAt() time.Time {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.readyAt
-}
 
 // OnWait has f called whenever the runtime begins to wait for an event that is not there yet. f must return soon.
 func (a *RuntimeAPI) OnWait(f func()) {
@@ -283,7 +275,6 @@ func (a *RuntimeAPI) next(now time.Time) (next chan *invocation, waits func(), r
 	case stateInitError, stateAnswering, stateSpent:
 		return nil, nil, a.state
 	case stateStarted:
-		a.readyAt = now
 		close(a.ready)
 	case stateAnswered:
 		if a.current != nil && a.current.delivered {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"enilab/internal/bench"
 	"enilab/internal/doctor"
 	"enilab/internal/realm"
+	"enilab/internal/report"
 	"enilab/internal/spelling"
 
 	"github.com/spf13/cobra"
@@ -64,7 +66,14 @@ it is what --baseline takes: the change of each figure is then printed with its 
 			}
 			var before *bench.Report
 			if baseline != "" {
-				r, err := bench.Load(baseline)
+				text, err := s.readFile(cmd.Context(), baseline, report.MaxFile)
+				if cause := context.Cause(cmd.Context()); cause != nil {
+					return cause
+				}
+				if err != nil {
+					return usage("--baseline %w", err)
+				}
+				r, err := bench.Parse(baseline, text)
 				if err != nil {
 					return usage("--baseline %w", err)
 				}

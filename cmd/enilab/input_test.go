@@ -35,6 +35,14 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 	if w, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil { // lets go of who waits to open it
 		w.Close()
 	}
+	interrupted, cancel := context.WithCancelCause(t.Context())
+	cancel(errInterrupted)
+	if _, err := (streams{}).openOutput(interrupted, fifo); !errors.Is(err, errInterrupted) {
+		t.Errorf("a FIFO as output: %v", err)
+	}
+	if r, err := os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+		r.Close()
+	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("0123456789"), 0o600); err != nil {
 		t.Fatal(err)

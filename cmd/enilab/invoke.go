@@ -68,9 +68,9 @@ func (s streams) readPayload(ctx context.Context, p string) (json.RawMessage, er
 	var err error
 	switch {
 	case p == "-":
-		b, err = readAll(ctx, func() (io.ReadCloser, error) { return io.NopCloser(s.in), nil }, maxPayload+1)
+		b, err = s.readFile(ctx, p, maxPayload+1)
 	case strings.HasPrefix(p, "@"):
-		b, err = readAll(ctx, func() (io.ReadCloser, error) { return os.Open(p[1:]) }, maxPayload+1)
+		b, err = readAll(ctx, func() (io.ReadCloser, error) { return os.Open(p[1:]) }, maxPayload+1) // "@-" is a file
 	}
 	switch {
 	case context.Cause(ctx) != nil:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ shown, and compared with the one before. "-" reads from standard input.
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(reportFormats, format) {
 				return usage("--format %q: give one of %v", format, reportFormats)
 			}
@@ -51,7 +52,10 @@ shown, and compared with the one before. "-" reads from standard input.
 			if out == "-" && format != "html" {
 				return usage("--format %s writes several files: give a directory with -o", format)
 			}
-			d, err := s.readFigures(args)
+			d, err := s.readFigures(cmd.Context(), args)
+			if cause := context.Cause(cmd.Context()); cause != nil {
+				return cause
+			}
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
@@ -70,22 +74,17 @@ shown, and compared with the one before. "-" reads from standard input.
 }
 
 // readFigures reads all files; the first that is none of ours ends it.
-func (s streams) readFigures(names []string) (*report.Data, error) {
+func (s streams) readFigures(ctx context.Context, names []string) (*report.Data, error) {
 	d := new(report.Data)
 	for _, name := range names {
-		if name == "-" {
-			if err := d.Add("standard input", s.in); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		f, err := os.Open(name)
+		text, err := s.readFile(ctx, name, report.MaxFile+1)
 		if err != nil {
 			return nil, err
 		}
-		err = d.Add(name, f)
-		f.Close()
-		if err != nil {
+		if name == "-" {
+			name = "standard input"
+		}
+		if err := d.Add(name, text); err != nil {
 			return nil, err
 		}
 	}

@@ -74,7 +74,7 @@ row for each invocation.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			out, err := s.openOutput(output)
+			out, err := s.openOutput(cmd.Context(), output)
 			if err != nil {
 				return err
 			}
@@ -140,13 +140,16 @@ type outputFile struct {
 	created bool     // by this process, and empty
 }
 
-func (s streams) openOutput(path string) (*outputFile, error) {
+func (s streams) openOutput(ctx context.Context, path string) (*outputFile, error) {
 	if path == "" {
 		return &outputFile{Writer: s.out}, nil
 	}
 	_, err := os.Lstat(path)
 	absent := errors.Is(err, os.ErrNotExist)
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	file, err := patient(ctx, func() (*os.File, error) { return os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644) })
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
 	if err != nil {
 		return nil, usage("--output: %w", err)
 	}

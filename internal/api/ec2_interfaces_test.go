@@ -58,6 +58,9 @@ func TestNetworkInterfaces(t *testing.T) {
 		equal(t, "kept", *a.DeleteOnTermination, false)
 		equal(t, "requester", v.RequesterId != nil && !*v.RequesterManaged, true)
 		refused(c.DeleteNetworkInterface(ctx, &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: v.NetworkInterfaceId}))(t, "InvalidParameterValue")
+		refused(c.ModifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{
+			NetworkInterfaceId: v.NetworkInterfaceId, Description: &types.AttributeValue{Value: aws.String("mine")},
+		}))(t, "OperationNotPermitted")
 	}
 	equal(t, "all", len(answer(c.DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{}))(t).NetworkInterfaces), 4)
 

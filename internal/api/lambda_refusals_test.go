@@ -60,6 +60,16 @@ func TestRefusalsAsRecorded(t *testing.T) {
 		{"POST", "/2015-03-31/functions", create(`,"TracingConfig":{"Mode":"Bogus"}`), 400, "ValidationException", "1 validation error detected: Value 'Bogus' at 'tracingConfig.mode' failed to satisfy constraint: Member must satisfy enum value set: [Active, PassThrough]"},
 		{"POST", "/2015-03-31/functions", create(`,"Environment":{"Variables":{"COLOR":null}}`), 400, "ValidationException", "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map value must satisfy constraint: [Member must not be null]"},
 		{"POST", "/2015-03-31/functions", create(`,"Tags":{"k":null}`), 400, "ValidationException", "Member must not be null]"},
+		{"POST", "/2017-03-31/tags/" + arn + "f", `{"Tags":{}}`, 400, invalid, "An error occurred and the request cannot be processed."},
+		{"PUT", "/2017-10-31/functions/f:1/concurrency", `{"ReservedConcurrentExecutions":1}`, 400, invalid, "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN."},
+
+		// The model's constraints, in the sentence of those above.
+		{"POST", "/2015-03-31/functions", create(`,"Description":"` + long(257) + `"`), 400, "ValidationException", "at 'description' failed to satisfy constraint: Member must have length less than or equal to 256"},
+		{"POST", "/2015-03-31/functions", create(`,"VpcConfig":{"SubnetIds":["` + strings.Repeat(`a","`, 16) + `a"],"SecurityGroupIds":["b"]}`), 400, "ValidationException", "at 'vpcConfig.subnetIds' failed to satisfy constraint: Member must have length less than or equal to 16"},
+		{"POST", "/2015-03-31/functions", create(`,"Environment":{"Variables":{"1a":"b"}}`), 400, "ValidationException", "at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"},
+		{"GET", "/2015-03-31/functions?MaxItems=0", "", 400, "ValidationException", "at 'maxItems' failed to satisfy constraint: Member must have value greater than or equal to 1"},
+		{"GET", "/2015-03-31/functions?MaxItems=10001", "", 400, "ValidationException", "at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 10000"},
+		{"GET", "/2015-03-31/functions?FunctionVersion=X", "", 400, "ValidationException", "at 'functionVersion' failed to satisfy constraint: Member must satisfy enum value set: [ALL]"},
 	} {
 		res, text := f.raw(c.method, c.path, c.body)
 		var said struct{ Message string }

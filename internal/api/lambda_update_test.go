@@ -34,8 +34,9 @@ func TestUpdateFunctionConfiguration(t *testing.T) {
 		return out
 	}
 
-	out := update(input{VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}, SecurityGroupIds: []string{group}}, MemorySize: aws.Int32(256), RevisionId: made.RevisionId})
+	out := update(input{VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}, SecurityGroupIds: []string{group}, Ipv6AllowedForDualStack: aws.Bool(true)}, MemorySize: aws.Int32(256), RevisionId: made.RevisionId})
 	equal(t, "VPC", *out.VpcConfig.VpcId+out.VpcConfig.SubnetIds[0]+out.VpcConfig.SecurityGroupIds[0], vpc+subnet+group)
+	equal(t, "dual stack", *out.VpcConfig.Ipv6AllowedForDualStack, true)
 	equal(t, "memory", *out.MemorySize, 256)
 	equal(t, "as it was", *out.Timeout, 10)
 	interfaces := answer(f.ec2().DescribeNetworkInterfaces(ctx, nil))(t).NetworkInterfaces
@@ -62,14 +63,15 @@ func TestUpdateFunctionConfiguration(t *testing.T) {
 		in input
 		complaint
 	}{
-		"role":          {input{Role: &foreign}, complaint{invalid, 400, "The role defined for the function cannot be assumed by Lambda."}},
-		"empty role":    {input{Role: aws.String("")}, complaint{"ValidationException", 400, "Value '' at 'role'"}},
-		"no permission": {input{Role: &poor, VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}, SecurityGroupIds: []string{group}}}, complaint{invalid, 400, "does not have permissions to call CreateNetworkInterface on EC2"}},
-		"half a VPC":    {input{VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}}}, complaint{invalid, 400, "SubnetIds and SecurityIds must coexist or be both empty list."}},
-		"layers":        {input{Layers: []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"}}, complaint{invalid, 400, "does not exist"}},
-		"timeout":       {input{Timeout: aws.Int32(901)}, complaint{"ValidationException", 400, "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"}},
-		"no function":   {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "function:g"}},
-		"a version":     {input{FunctionName: aws.String("f:1")}, complaint{invalid, 400, "version"}},
+		"role":                 {input{Role: &foreign}, complaint{invalid, 400, "The role defined for the function cannot be assumed by Lambda."}},
+		"empty role":           {input{Role: aws.String("")}, complaint{"ValidationException", 400, "Value '' at 'role'"}},
+		"no permission":        {input{Role: &poor, VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}, SecurityGroupIds: []string{group}}}, complaint{invalid, 400, "does not have permissions to call CreateNetworkInterface on EC2"}},
+		"group of another VPC": {input{VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}, SecurityGroupIds: []string{f.group(f.vpc("10.9.0.0/16"), "far")}}}, complaint{invalid, 400, "Security Groups are required to be in the same VPC."}},
+		"half a VPC":           {input{VpcConfig: &types.VpcConfig{SubnetIds: []string{subnet}}}, complaint{invalid, 400, "SubnetIds and SecurityIds must coexist or be both empty list."}},
+		"layers":               {input{Layers: []string{"arn:aws:lambda:us-east-1:123456789012:layer:l:1"}}, complaint{invalid, 400, "does not exist"}},
+		"timeout":              {input{Timeout: aws.Int32(901)}, complaint{"ValidationException", 400, "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"}},
+		"no function":          {input{FunctionName: aws.String("g")}, complaint{notFound, 404, "function:g"}},
+		"a version":            {input{FunctionName: aws.String("f:1")}, complaint{invalid, 400, "version"}},
 	} {
 		if c.in.FunctionName == nil {
 			c.in.FunctionName = name

@@ -5,23 +5,18 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 
 	"golang.org/x/perf/benchmath"
 )
 
-// Load reads an earlier run. Anything else is an error that names the file.
-func Load(path string) (r Report, err error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		return r, fmt.Errorf("%s: not the JSON of enilab bench: %w", path, err)
+// Parse reads an earlier run. Anything else is an error that names the file.
+func Parse(file string, text []byte) (r Report, err error) {
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%s: not the JSON of enilab bench: %w", file, err)
 	}
 	if r.Schema != Schema {
-		return r, fmt.Errorf("%s: its schema is %q, want %s", path, r.Schema, Schema)
+		return r, fmt.Errorf("%s: its schema is %q, want %s", file, r.Schema, Schema)
 	}
 	return r, nil
 }

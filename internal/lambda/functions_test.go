@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -68,6 +69,9 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		"reserved runtime":    {variable("AWS_LAMBDA_RUNTIME_API", "x"), []string{"reserved keys"}},
 		"reserved name":       {variable("AWS_LAMBDA_FUNCTION_NAME", "x"), []string{"reserved keys"}},
 		"reserved credential": {variable("AWS_SECRET_ACCESS_KEY", "x"), []string{"reserved keys"}},
+		"another processor": {func(in *lambda.CreateFunctionInput) {
+			in.Architecture = map[string]string{"amd64": "arm64", "arm64": "x86_64"}[runtime.GOARCH]
+		}, []string{"architecture", "this machine is"}},
 		"no subnets":          {vpc(func(c *lambda.VpcConfig) { c.SubnetIDs = nil }), []string{"must coexist or be both empty"}},
 		"17 subnets":          {vpc(func(c *lambda.VpcConfig) { c.SubnetIDs = many(17) }), []string{"17 subnets"}},
 		"no groups":           {vpc(func(c *lambda.VpcConfig) { c.SecurityGroupIDs = nil }), []string{"must coexist or be both empty"}},
@@ -103,6 +107,9 @@ func TestCreateFunctionRefuses(t *testing.T) {
 	in := lambda.CreateFunctionInput{FunctionName: "directory", StoreKey: "directory"}
 	_, err := b.CreateFunction(t.Context(), in)
 	refused(t, err, lambda.ServiceException, 500, "directory", "remove it")
+	in = lambda.CreateFunctionInput{FunctionName: "large", ZipFile: make([]byte, 50<<20+1)}
+	_, err = b.CreateFunction(t.Context(), in)
+	refused(t, err, lambda.RequestEntityTooLarge, 413, "Zipped size must be smaller than 52428800 bytes")
 	in = lambda.CreateFunctionInput{FunctionName: "taken", ZipFile: zipOf(bootstrap)}
 	_, err = b.CreateFunction(t.Context(), in)
 	refused(t, err, lambda.ResourceConflict, 409, "taken")

@@ -67,7 +67,8 @@ func TestFrozenBetweenEvents(t *testing.T) {
 			for range 20 {
 				b.invoke(t, "other", nil)
 			}
-			if after := processorTime(t, e.PID); after != before || before == 0 {
+			// The kernel may charge it microseconds for a signal or a child's end.
+			if after := processorTime(t, e.PID); after-before > time.Millisecond.Nanoseconds() || before == 0 {
 				t.Errorf("%s had %d ns of processor time while 20 events went to others", e.ID, after-before)
 			}
 			out := b.invoke(t, f, nil)

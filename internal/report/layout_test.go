@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -23,7 +22,7 @@ func dataOf(t *testing.T, reports ...any) *Data {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Add(fmt.Sprintf("sample-%d.json", i), bytes.NewReader(text)); err != nil {
+		if err := d.Add(fmt.Sprintf("sample-%d.json", i), text); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -36,11 +35,8 @@ type source struct {
 }
 
 // Add reads one file. An error says what is wrong with it, and names it.
-func (d *Data) Add(name string, r io.Reader) error {
-	text, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
+func (d *Data) Add(name string, text []byte) error {
 	switch {
-	case err != nil:
-		return fmt.Errorf("read %s: %w", name, err)
 	case len(text) > MaxFile:
 		return fmt.Errorf("%s is larger than %d MiB, and no file of figures is; give what --format json printed", name, MaxFile>>20)
 	case len(bytes.TrimSpace(text)) == 0:

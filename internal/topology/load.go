@@ -19,23 +19,6 @@ const Suffix = ".lab.yml"
 // maxSize bounds a file. A thousand functions take a tenth of it.
 const maxSize = 1 << 20
 
-// Load reads the topology in a file, or the one in a directory. What is wrong with its content is an [Errors].
-func Load(path string) (*Topology, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.IsDir() {
-		path, err = Find(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("topology: %w", err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("topology: %w", err)
-	}
-	defer f.Close()
-	return Read("", path, f)
-}
-
 // Find names the only topology file of a directory. Without one the error is an [fs.ErrNotExist].
 func Find(dir string) (string, error) {
 	paths, err := List(dir)

@@ -19,7 +19,7 @@ func TestExamples(t *testing.T) {
 		t.Fatalf("only %d examples", len(files))
 	}
 	for _, file := range files {
-		top, err := Load(file)
+		top, err := load(file)
 		must(t, err)
 		if top.Name+Suffix != filepath.Base(file) {
 			t.Errorf("%s is called %s", file, top.Name)
