@@ -67,8 +67,11 @@ func (s streams) down(ctx context.Context, p labs.Place, keepState bool) (err er
 // end is down for who holds the lock. It visits everything.
 func (s streams) end(ctx context.Context, p labs.Place, keepState bool) (err error) {
 	keeper, err := realm.OpenKeeper(p.Run)
-	if errors.Is(err, realm.ErrSilent) { // it is stopped, or hangs, and is to end anyway
-		keeper, err = realm.RecordedKeeper(p.Run)
+	if silent := err; errors.Is(err, realm.ErrSilent) { // it is stopped, or hangs, and is to end anyway
+		if keeper, err = realm.RecordedKeeper(p.Run); errors.Is(err, realm.ErrNoKeeper) {
+			// Somebody holds the socket: what is left of the lab is still needed to end it.
+			return fmt.Errorf("lab %s: %w; from here 'enilab down' cannot end it: run it where the lab was started, outside of this container, say", p.Name, silent)
+		}
 	}
 	switch {
 	case errors.Is(err, realm.ErrNoKeeper):

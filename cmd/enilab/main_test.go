@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == realm.Arg {
 		panic("a verb has started a realm: that is for package e2e, whose program is not this test")
 	}
+	if len(os.Args) > 1 && os.Args[1] == silentArg {
+		serveNobody()
+	}
 	os.Exit(m.Run())
 }
 

@@ -61,7 +61,7 @@ func OpenKeeper(dir string) (*Keeper, error) {
 }
 
 // RecordedKeeper finds the keeper that was started in dir without asking it, to Stop one that is silent. It is ErrNoKeeper if
-// none is recorded there, or lives in this pid namespace.
+// none is recorded there, or lives in this pid namespace; one may live in another.
 func RecordedKeeper(dir string) (*Keeper, error) {
 	none := fmt.Errorf("realm: %w in %s", ErrNoKeeper, dir)
 	name, err := os.ReadFile(ownerIn(dir))
