@@ -415,7 +415,7 @@ func (h hierarchy) remove(dir string) error {
 		if h.unified {
 			err = killUnified(dir, deadline)
 		} else {
-			err = killLegacy(dir, deadline)
+			err = killMembers(dir, deadline)
 		}
 		if err != nil {
 			return err
@@ -430,7 +430,11 @@ func killUnified(dir string, deadline time.Time) error {
 		return err
 	}
 	defer events.Close()
-	if err := write(filepath.Join(dir, "cgroup.kill"), "1"); err != nil { // since Linux 5.14
+	err = write(filepath.Join(dir, "cgroup.kill"), "1")
+	if errors.Is(err, fs.ErrNotExist) { // before Linux 5.14
+		return killMembers(dir, deadline)
+	}
+	if err != nil {
 		return err
 	}
 	b := make([]byte, 256)
@@ -449,8 +453,8 @@ func killUnified(dir string, deadline time.Time) error {
 	}
 }
 
-// killLegacy kills all in a group and waits for each to end.
-func killLegacy(dir string, deadline time.Time) error {
+// killMembers kills one after the other in a group and waits for each to end.
+func killMembers(dir string, deadline time.Time) error {
 	pids, err := groupPids(dir)
 	if err != nil {
 		return err
@@ -463,7 +467,7 @@ func killLegacy(dir string, deadline time.Time) error {
 			return err
 		}
 	}
-	if len(pids) == 0 { // on its way out of the group: version 1 announces that to nobody
+	if len(pids) == 0 { // the last is on its way out of the group: version 1 announces that to nobody
 		time.Sleep(time.Millisecond)
 	}
 	return nil

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"enilab/internal/nstest"
 )
@@ -245,5 +247,65 @@ func TestControllerInUse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRemoveTopKeepsWhatIsUsed: with the last lab a controller that we enabled is disabled, unless a setting of somebody else's
+// would go with it.
+func TestRemoveTopKeepsWhatIsUsed(t *testing.T) {
+	for name, c := range map[string]struct {
+		weight string // of user.slice
+		want   string // what is written to the root's cgroup.subtree_control
+	}{
+		"nobody uses it": {"100\n", "-cpu"},
+		"CPUWeight":      {"50\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := hierarchy{mount: t.TempDir(), unified: true, controllers: controllers}
+			top, slice := filepath.Join(h.mount, cgroupTop), filepath.Join(h.mount, "user.slice")
+			control := filepath.Join(h.mount, "cgroup.subtree_control")
+			if err := errors.Join(
+				os.Mkdir(top, 0o755), os.Mkdir(slice, 0o755), os.WriteFile(control, nil, 0o644),
+				os.WriteFile(filepath.Join(slice, "cpu.weight"), []byte(c.weight), 0o644),
+			); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Setxattr(top, enabledByUs, []byte("cpu"), 0); errors.Is(err, syscall.ENOTSUP) {
+				t.Skip("no user attributes on this filesystem")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if err := h.removeTop(); err != nil {
+				t.Error(err)
+			}
+			if got, err := os.ReadFile(control); err != nil || string(got) != c.want {
+				t.Errorf("written to the root: %q, %v; want %q", got, err, c.want)
+			}
+			if _, err := os.Stat(top); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the top directory: %v", err)
+			}
+		})
+	}
+}
+
+// TestKillWithoutCgroupKill: Linux before 5.14 has no such file in version 2.
+func TestKillWithoutCgroupKill(t *testing.T) {
+	nstest.NoLeaks(t)
+	child := exec.CommandContext(t.Context(), "sleep", "1000")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(dir, "cgroup.events"), []byte("populated 1\nfrozen 0\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "cgroup.procs"), fmt.Appendln(nil, child.Process.Pid), 0o644),
+	); err != nil {
+		t.Error(err)
+	}
+	if err := killUnified(dir, time.Now().Add(endTime)); err != nil {
+		t.Error(err)
+	}
+	if err := child.Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("the member: %v", err)
 	}
 }
