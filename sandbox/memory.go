@@ -29,51 +29,87 @@ const (
 	lastLook  = 16 * time.Second
 )
 
+// maxBlind is how many looks in a row may fail before there is nobody who holds the environment to its memory: for want of
+// descriptors, say, of which there may be some in a moment.
+const maxBlind = 20
+
 // watchMemory holds the environment to so many bytes of memory, in a group that may have more, until its end. It kills
-// what has more.
+// what has more. It fails if it cannot look for long.
 func (p *Process) watchMemory(ctx context.Context, limit int64) error {
-	mark := p.cgroup.memoryMark()
-	defer mark.Close()
-	if err := mark.set(limit); err != nil {
+	w := memoryWatch{mark: p.cgroup.memoryMark(), look: p.memory, limit: limit}
+	defer w.mark.Close()
+	if err := w.untilExceeded(ctx); err != nil {
 		return err
 	}
+	p.overMemory.Store(true)
+	return p.Kill()
+}
+
+// memoryWatch tells when a group has more memory of its own than it may.
+type memoryWatch struct {
+	mark  *memoryMark
+	look  func() (memoryUse, error)
+	limit int64 // bytes
+}
+
+// untilExceeded returns nil as soon as the limit is exceeded, or ctx's error.
+func (w *memoryWatch) untilExceeded(ctx context.Context) error {
+	w.mark.set(w.limit)
 	var last memoryUse
-	var look time.Duration
-	for passed := false; ; {
+	var pause time.Duration
+	for passed, blind := false, 0; ; {
 		if !passed {
-			if err := mark.wait(ctx, look); err != nil {
+			if err := w.mark.wait(ctx, pause); err != nil {
 				return err
 			}
 		}
-		used, err := p.memory()
+		used, err := w.look()
+		if err == nil && used.own() > w.limit {
+			return nil
+		}
+		var now memoryUse
+		var next int64
+		if err == nil {
+			next = w.limit + used.cache + used.tmp
+			if used.tmp > 0 {
+				next = max(next, used.total+markStep)
+			}
+			w.mark.set(next)
+			now, err = w.look()
+		}
 		if err != nil {
-			return err
+			if blind++; blind == maxBlind {
+				return err
+			}
+			if err := sleep(ctx, firstLook); err != nil {
+				return err
+			}
+			passed = true // perhaps
+			continue
 		}
-		if used.own() > limit {
-			p.overMemory.Store(true)
-			return p.Kill()
-		}
-		next := limit + used.cache + used.tmp
-		if used.tmp > 0 {
-			next = max(next, used.total+markStep)
-		}
-		if err := mark.set(next); err != nil {
-			return err
-		}
-		now, err := p.cgroup.memory()
-		if err != nil {
-			return err
-		}
-		passed = now.total >= next // before it was set
+		blind = 0
+		passed = now.total >= next && w.mark.refused == nil // before it was set
 		switch {
-		case next == limit:
-			look = 0 // no need to
+		case next == w.limit:
+			pause = 0 // no need to
 		case used == last:
-			look = min(2*look, lastLook)
+			pause = min(2*pause, lastLook)
 		default:
-			look = firstLook
+			pause = firstLook
 		}
 		last = used
+	}
+}
+
+// sleep returns after so much time, or, if ctx ends first, its cause.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -132,33 +168,32 @@ func (g *Cgroup) memory() (u memoryUse, err error) {
 	return u, nil
 }
 
-// memoryMark has the kernel tell when a group's use of memory grows past a mark.
+// memoryMark has the kernel tell when a group's use of memory grows past a mark. Where the kernel refuses to (version 1 of a
+// kernel with PREEMPT_RT has no events; there may be no descriptor left), somebody has to look from time to time.
 type memoryMark struct {
-	dir    cgroupDir
-	at     int64    // bytes
-	events *os.File // readable when it has; nil before the first mark
-	seen   string   // of version 2: what events said last
+	dir     cgroupDir
+	at      int64    // bytes
+	events  *os.File // readable when it has; nil before the first mark
+	seen    string   // of version 2: what events said last
+	refused error    // why the kernel does not tell of this mark
 }
 
 func (g *Cgroup) memoryMark() *memoryMark { return &memoryMark{dir: g.memoryDir()} }
 
 func (m *memoryMark) Close() error { return m.events.Close() } // nil-safe
 
-// set moves the mark. Version 2 also slows a group down that is past it, which gives the lab the time to look.
-func (m *memoryMark) set(bytes int64) (err error) {
-	if bytes == m.at {
-		return nil
-	}
-	if m.dir.unified {
-		err = m.setHigh(bytes)
-	} else {
-		err = m.setThreshold(bytes)
-	}
-	if err != nil {
-		return fmt.Errorf("watch memory: %w", err)
+// set moves the mark. Version 2 also slows a group down that is past it, which gives the lab the time to look. A mark that is
+// refused is tried again with the next.
+func (m *memoryMark) set(bytes int64) {
+	if bytes == m.at && m.refused == nil {
+		return
 	}
 	m.at = bytes
-	return nil
+	if m.dir.unified {
+		m.refused = m.setHigh(bytes)
+	} else {
+		m.refused = m.setThreshold(bytes)
+	}
 }
 
 func (m *memoryMark) setHigh(bytes int64) error {
@@ -189,9 +224,23 @@ func (m *memoryMark) setThreshold(bytes int64) error {
 	return write(filepath.Join(m.dir.path, "cgroup.event_control"), fmt.Sprintf("%d %d %d", fd, usage.Fd(), bytes))
 }
 
-// wait returns when the mark may have been passed, or when so much time has; zero: any. If ctx ends first, the error is its
-// cause.
+// wait returns when the mark may have been passed, or when so much time has; zero: any. Of a mark that was refused it returns
+// after firstLook. If ctx ends first, the error is its cause.
 func (m *memoryMark) wait(ctx context.Context, most time.Duration) error {
+	if m.refused == nil {
+		m.refused = m.await(ctx, most)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case m.refused != nil:
+		return sleep(ctx, firstLook)
+	}
+	return nil
+}
+
+// await waits for the event.
+func (m *memoryMark) await(ctx context.Context, most time.Duration) error {
 	var deadline time.Time
 	if most > 0 {
 		deadline = time.Now().Add(most)
@@ -210,10 +259,7 @@ func (m *memoryMark) wait(ctx context.Context, most time.Duration) error {
 		done, readErr = m.fired(int(fd))
 		return done || readErr != nil
 	})
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil
 	}
 	return errors.Join(err, readErr)

@@ -28,6 +28,7 @@ type Process struct {
 	end        context.CancelFunc
 	watch      sync.WaitGroup // of its memory
 	overMemory atomic.Bool    // it was killed for that
+	unwatched  error          // why it was killed for want of somebody to watch it; set before watch is done
 	overSocket atomic.Bool    // likewise, for what its sockets hold
 	tmpUsed    atomic.Int64   // bytes in /tmp, as found last
 
@@ -43,12 +44,16 @@ type ExitState struct {
 	OOM    bool           // it, or something in it, was killed for want of memory
 	Socket bool           // ended by EndForSockets; OOM is then set, too
 	Usage  Usage          // known with a Cgroup only
+
+	Unwatched error // ended by the sandbox, which could not watch its memory: why. Close returns it, too
 }
 
 func (e ExitState) String() string {
 	switch {
 	case e.OOM:
 		return "out of memory"
+	case e.Unwatched != nil:
+		return "killed: " + e.Unwatched.Error()
 	case e.Signal != 0:
 		return "signal: " + e.Signal.String()
 	}
@@ -69,9 +74,15 @@ func (p *Process) watchLimits() {
 	limit := p.cgroup.limits.Memory
 	p.watch.Go(func() {
 		if err := p.watchMemory(p.life, limit); err != nil && p.life.Err() == nil {
-			_ = p.Kill() // nobody else bounds it
+			p.giveUp(err)
 		}
 	})
+}
+
+// giveUp ends a process whose memory nobody bounds.
+func (p *Process) giveUp(why error) {
+	p.unwatched = fmt.Errorf("sandbox: watch memory of process %d: %w", p.pid, why)
+	_ = p.Kill()
 }
 
 // wait copies the output while it waits for the process to end. All that were in the environment have ended then, and what
@@ -89,7 +100,7 @@ func (p *Process) wait() {
 	<-copied
 	p.end()
 	p.watch.Wait()
-	p.exit = ExitState{Code: status.ExitStatus(), OOM: p.overMemory.Load(), Socket: p.overSocket.Load()}
+	p.exit = ExitState{Code: status.ExitStatus(), OOM: p.overMemory.Load(), Socket: p.overSocket.Load(), Unwatched: p.unwatched}
 	p.exit.Killed = p.killed.Load() && !p.exit.OOM
 	switch {
 	case err != nil:
@@ -180,7 +191,7 @@ func (p *Process) Close() error {
 	p.closeOnce.Do(func() {
 		err := p.Kill()
 		if err == nil {
-			<-p.done
+			err = p.Exit().Unwatched
 		}
 		p.closeErr = errors.Join(err, p.pidfd.Close(), p.cgroup.Close())
 	})

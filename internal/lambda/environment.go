@@ -335,6 +335,8 @@ func (e *environment) exitFailure(requestID string) *initFailure {
 		return &initFailure{"Runtime.OutOfMemory", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed; %s", requestID, tooManySockets)}
 	case x.OOM:
 		return &initFailure{"Runtime.OutOfMemory", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed", requestID)}
+	case x.Unwatched != nil:
+		return &initFailure{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: killed; the lab ended it: %v", requestID, x.Unwatched)}
 	case x.Signal != 0:
 		return &initFailure{"Runtime.ExitError", fmt.Sprintf("RequestId: %s Error: Runtime exited with error: signal: %v", requestID, x.Signal)}
 	case x.Code != 0:
