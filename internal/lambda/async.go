@@ -31,7 +31,11 @@ var retryPauses = []time.Duration{time.Minute, 2 * time.Minute}
 // Bounds of the lab's own.
 const (
 	asyncAtOnce    = 16        // events of one function under way; AWS scales its pollers further
-	maxQueuedBytes = 128 << 20 // of all events that wait
+	maxQueuedBytes = 128 << 20 // of all events that wait, by their size
+
+	// eventCost bounds what an event takes beside its payload and client context, in memory and as a record. Events are
+	// small as a rule: without it the bound would let in millions, each of some hundred bytes.
+	eventCost = 1 << 10
 )
 
 // asyncEvent is an event that nobody waits for. It is kept until the function has dealt with it.
@@ -49,7 +53,8 @@ type asyncEvent struct {
 	deferred int // tries that were no fault of the function, in a row
 }
 
-func (e *asyncEvent) size() int64 { return int64(len(e.Payload) + len(e.ClientContext)) }
+// size is what the event counts towards maxQueuedBytes.
+func (e *asyncEvent) size() int64 { return int64(eventCost + len(e.Payload) + len(e.ClientContext)) }
 
 // eventQueue is what waits for one function. It costs nothing while it is empty.
 type eventQueue struct {
@@ -63,11 +68,12 @@ type eventQueue struct {
 	closed  bool
 }
 
-// accept keeps an event, and has it dealt with behind the caller's back.
+// accept keeps an event, and has it dealt with behind the caller's back. AWS does not say what it answers when it has no
+// room for one more; the lab throttles, which every SDK tries again.
 func (s *Service) accept(v *version, e *asyncEvent) error {
 	if s.queued.Add(e.size()) > maxQueuedBytes {
 		s.queued.Add(-e.size())
-		return refuse(TooManyRequests, "the events that wait in this lab have %d MB together, which is all there is room for", maxQueuedBytes>>20)
+		return refuse(TooManyRequests, "the events that wait in this lab take %d MB, which is all there is room for", maxQueuedBytes>>20)
 	}
 	if err := s.asyncs.Put(e.ID, *e); err != nil {
 		s.queued.Add(-e.size())

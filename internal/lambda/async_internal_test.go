@@ -1,7 +1,10 @@
 package lambda
 
 import (
+	"encoding/json"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -69,4 +72,69 @@ func TestPick(t *testing.T) {
 	if got := (Alias{FunctionVersion: "1"}).pick(0); got != "1" {
 		t.Errorf("without weights version %s is picked", got)
 	}
+}
+
+// However small events are, those that wait take no more memory than they count; the next one is throttled.
+func TestWaitingEventsAreBounded(t *testing.T) {
+	s := New(Config{})
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	f := s.newFunction("f")
+	f.latest = &version{function: f, name: latestVersion, config: FunctionConfiguration{State: Inactive}}
+	f.queue.running = asyncAtOnce // none of them is given to the function
+	s.mu.Lock()
+	s.functions[f.name] = f
+	s.mu.Unlock()
+	defer func() { // there is nothing of it to end
+		s.mu.Lock()
+		delete(s.functions, f.name)
+		s.mu.Unlock()
+	}()
+
+	before := heap()
+	n := int64(0)
+	for ; n <= maxQueuedBytes; n++ {
+		in := InvokeInput{Function: FunctionRef{Name: f.name}, Type: EventInvocation}
+		if n < 4096 { // as many as would be too much if they were kept
+			in.Payload = append(make([]byte, 0, 64<<10), "{}"...) // a request whose length was not known
+		}
+		if _, err := s.Invoke(t.Context(), in); err != nil {
+			if codeOf(err) != TooManyRequests {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	if most := int64(maxQueuedBytes / eventCost); n > most || n < most*9/10 {
+		t.Errorf("%d events wait, want almost %d", n, most)
+	}
+	if took := heap() - before; took > maxQueuedBytes {
+		t.Errorf("%d events take %d bytes, %d each", n, took, took/n)
+	}
+	for _, e := range f.queue.waiting {
+		if err := s.forgetEvent(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := s.queued.Load(); left != 0 {
+		t.Errorf("without events %d bytes are counted", left)
+	}
+	record, err := json.Marshal(asyncEvent{
+		ID: strings.Repeat("x", 36), Function: strings.Repeat("x", 64), Qualifier: strings.Repeat("x", 128), Payload: []byte("{}"),
+		TraceHeader: trace{strings.Repeat("x", 35), strings.Repeat("x", 16), "1", strings.Repeat("x", 255)}.String(), Accepted: time.Now(), Failures: 2,
+	})
+	if err != nil || len(record) > eventCost {
+		t.Errorf("the longest record of an empty event has %d bytes, %v", len(record), err)
+	}
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -1,11 +1,13 @@
 package lambda
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"enilab/internal/events"
@@ -45,8 +47,9 @@ func (s *Service) Invoke(ctx context.Context, in InvokeInput) (InvokeOutput, err
 			trace = trace.sample()
 		}
 		out.TraceHeader = trace.String()
-		return out, s.accept(v, &asyncEvent{
-			ID: id, Function: v.function.name, Qualifier: in.Function.Qualifier, Payload: in.Payload, ClientContext: in.ClientContext, TraceHeader: out.TraceHeader, Accepted: now.UTC(), due: now,
+		return out, s.accept(v, &asyncEvent{ // copies: the event must not keep the request, whose buffers may be large
+			ID: id, Function: v.function.name, Qualifier: strings.Clone(in.Function.Qualifier), Payload: bytes.Clone(in.Payload),
+			ClientContext: strings.Clone(in.ClientContext), TraceHeader: out.TraceHeader, Accepted: now.UTC(), due: now,
 		})
 	}
 	return InvokeOutput{RequestID: id}, refuse(ValidationException, "1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]", in.Type)
