@@ -55,3 +55,34 @@ func (s *Service) BoundSockets(share int64) (ended []string, err error) {
 	err = s.sockets.look(share, func(e *environment, _ int64) { ended = append(ended, e.id) })
 	return ended, err
 }
+
+// HoldFunction makes whoever wants to change a function wait until release.
+func (s *Service) HoldFunction(name string) (release func(), err error) {
+	f, err := s.lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	f.plane.Lock()
+	return f.plane.Unlock, nil
+}
+
+// LayerUsers is how many generations and calls use a version of a layer.
+func (s *Service) LayerUsers(arn string) int {
+	s.layers.mu.Lock()
+	defer s.layers.mu.Unlock()
+	return s.layers.findLocked(arn).users
+}
+
+// TidyLayers removes what tidyLayers does. Meanwhile is called when it is known what functions have, and not yet acted upon.
+func (s *Service) TidyLayers(meanwhile func()) error {
+	unused, named := s.layers.unused(), s.namedLayers()
+	meanwhile()
+	return s.removeLayers(unused, named)
+}
+
+// LoseLayer forgets all versions of a layer.
+func (s *Service) LoseLayer(name string) {
+	s.layers.mu.Lock()
+	defer s.layers.mu.Unlock()
+	delete(s.layers.byName, name)
+}

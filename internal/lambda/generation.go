@@ -25,12 +25,15 @@ type generation struct {
 	users int
 }
 
-// newGeneration is held for its version. It holds the code.
-func (s *Service) newGeneration(v *version, c change, n network) *generation {
-	c.code.hold().source.run(c.code.Code)
-	return &generation{
-		version: v, config: c.config, code: c.code, layers: s.layers.hold(c.config.Layers, s.uploads), network: n, service: s, users: 1,
+// newGeneration is held for its version. It holds the code and the layers, and takes the network over; if a layer is gone, it
+// releases that.
+func (s *Service) newGeneration(v *version, c change, n network) (*generation, error) {
+	layers, err := s.layers.hold(c.config.Layers, s.uploads)
+	if err != nil {
+		return nil, errors.Join(err, n.release())
 	}
+	c.code.hold().source.run(c.code.Code)
+	return &generation{version: v, config: c.config, code: c.code, layers: layers, network: n, service: s, users: 1}, nil
 }
 
 // checkInterpreter says what is wrong with the interpreter of the code's program. It looks once.

@@ -329,24 +329,53 @@ func (s *Service) resolveLayers(arns []string) (list []FunctionLayer, release fu
 		named[layer] = arn
 		v, err := s.GetLayerVersion(layer, max(version, 1))
 		if err != nil || v.ARN != arn {
-			return nil, nil, refuse(InvalidParameterValue, "Layer version %s does not exist.", arn)
+			return nil, nil, noLayerVersion(arn)
 		}
 		list = append(list, FunctionLayer{v.ARN, v.CodeSize})
 	}
-	s.layers.use(list, 1)
-	return list, func() { s.layers.use(list, -1) }, nil
+	if _, err := s.layers.take(list, false); err != nil { // deleted meanwhile
+		return nil, nil, err
+	}
+	return list, func() { s.layers.giveBack(list) }, nil
 }
 
-// use counts users of layer versions.
-func (l *layers) use(list []FunctionLayer, n int) {
-	if len(list) == 0 {
-		return
-	}
+func noLayerVersion(arn string) error {
+	return refuse(InvalidParameterValue, "Layer version %s does not exist.", arn)
+}
+
+// take counts one more user of each version, or of none if one of them is gone. Those that were deleted are there for functions
+// that had them before.
+func (l *layers) take(list []FunctionLayer, deletedToo bool) (versions []*layerVersion, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, v := range l.versionsLocked(list) {
-		v.users += n
+	for _, f := range list {
+		v := l.findLocked(f.ARN)
+		if v == nil || v.Deleted && !deletedToo {
+			return nil, noLayerVersion(f.ARN)
+		}
+		versions = append(versions, v)
 	}
+	for _, v := range versions {
+		v.users++
+	}
+	return versions, nil
+}
+
+// giveBack ends a use.
+func (l *layers) giveBack(list []FunctionLayer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range list {
+		if v := l.findLocked(f.ARN); v != nil {
+			v.users--
+		}
+	}
+}
+
+// findLocked finds a version by its ARN; nil: it is not there.
+func (l *layers) findLocked(arn string) *layerVersion {
+	layer, version := cutLayerVersion(arn)
+	return l.byName[layer[strings.LastIndexByte(layer, ':')+1:]].find(version)
 }
 
 // checkUnpacked refuses code that has more than a function may, together with its layers.
@@ -375,8 +404,10 @@ func (s *Service) checkUnpacked(code *archive, list []FunctionLayer) error {
 func (s *Service) UnpackedLayers(list []FunctionLayer) (bytes int64) {
 	s.layers.mu.Lock()
 	defer s.layers.mu.Unlock()
-	for _, v := range s.layers.versionsLocked(list) {
-		bytes += v.Unpacked
+	for _, f := range list {
+		if v := s.layers.findLocked(f.ARN); v != nil {
+			bytes += v.Unpacked
+		}
 	}
 	return bytes
 }
@@ -393,30 +424,17 @@ func (s *Service) checkLayers(name string, list []FunctionLayer) error {
 	return s.checkUnpacked(code, list)
 }
 
-// versionsLocked are those that a function has.
-func (l *layers) versionsLocked(list []FunctionLayer) (versions []*layerVersion) {
-	for _, f := range list {
-		layer, version := cutLayerVersion(f.ARN)
-		if v := l.byName[layer[strings.LastIndexByte(layer, ':')+1:]].find(version); v != nil {
-			versions = append(versions, v)
-		}
-	}
-	return versions
-}
-
 // hold keeps a function's layers for environments, which may run from them from now on.
-func (l *layers) hold(list []FunctionLayer, source *source) (held sandbox.Layers) {
-	if len(list) == 0 {
-		return nil
+func (l *layers) hold(list []FunctionLayer, source *source) (held sandbox.Layers, err error) {
+	versions, err := l.take(list, true)
+	if len(versions) == 0 {
+		return nil, err
 	}
-	l.use(list, 1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, v := range l.versionsLocked(list) {
+	for _, v := range versions {
 		held = append(held, v.code())
 	}
 	source.run(held.Code())
-	return held
+	return held, nil
 }
 
 // dropLayers takes a hold back. What nobody needs any more is removed behind the caller's back, who may hold locks.
@@ -424,37 +442,61 @@ func (s *Service) dropLayers(list []FunctionLayer, held sandbox.Layers) error {
 	if len(list) == 0 {
 		return nil
 	}
-	s.layers.use(list, -1)
+	s.layers.giveBack(list)
 	s.background("remove deleted layers", s.tidyLayers)
 	return s.uploads.rest(held.Code())
 }
 
 // tidyLayers removes what was deleted and that no function has any more.
-func (s *Service) tidyLayers() (err error) {
+func (s *Service) tidyLayers() error {
 	if s.uploads.keep.Load() {
 		return nil
 	}
-	if !s.layers.hasDeleted() {
+	// In this order: a call that gives a layer to a function is its user until the function names it. Whatever has no user now is
+	// named by then, or never again, since nobody is given what was deleted.
+	unused := s.layers.unused()
+	if len(unused) == 0 {
 		return nil
 	}
-	needed := map[string]bool{} // ARNs
-	s.mu.Lock()
-	functions := slices.Collect(maps.Values(s.functions))
-	s.mu.Unlock()
-	for _, f := range functions {
-		for _, v := range f.all() {
-			f.mu.Lock()
-			for _, l := range slices.Concat(v.config.Layers, v.shownLocked().config.Layers) {
-				needed[l.ARN] = true
+	return s.removeLayers(unused, s.namedLayers())
+}
+
+// unused are the versions that were deleted and that have no user.
+func (l *layers) unused() (versions []*layerVersion) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.byName {
+		for _, v := range r.Versions {
+			if v.Deleted && v.users == 0 {
+				versions = append(versions, v)
 			}
-			f.mu.Unlock()
 		}
 	}
+	return versions
+}
+
+// namedLayers are the ARNs of the layers that functions have, or are to have.
+func (s *Service) namedLayers() map[string]bool {
+	named := map[string]bool{}
+	for _, f := range s.all() {
+		f.mu.Lock()
+		for _, v := range f.allLocked() {
+			for _, l := range slices.Concat(v.config.Layers, v.shownLocked().config.Layers) {
+				named[l.ARN] = true
+			}
+		}
+		f.mu.Unlock()
+	}
+	return named
+}
+
+// removeLayers removes those of the versions that still have no user and no function's name.
+func (s *Service) removeLayers(versions []*layerVersion, named map[string]bool) (err error) {
 	s.layers.mu.Lock()
 	defer s.layers.mu.Unlock()
 	for name, r := range s.layers.byName {
 		keep := slices.DeleteFunc(slices.Clone(r.Versions), func(v *layerVersion) bool {
-			return v.Deleted && v.users == 0 && !needed[v.ARN]
+			return v.users == 0 && !named[v.ARN] && slices.Contains(versions, v)
 		})
 		if len(keep) == len(r.Versions) {
 			continue
@@ -472,17 +514,6 @@ func (s *Service) tidyLayers() (err error) {
 		}
 	}
 	return err
-}
-
-func (l *layers) hasDeleted() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, r := range l.byName {
-		if slices.ContainsFunc(r.Versions, func(v *layerVersion) bool { return v.Deleted }) {
-			return true
-		}
-	}
-	return false
 }
 
 // restoreLayers takes up what the records say.

@@ -1,10 +1,12 @@
 package lambda_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"enilab/internal/lambda"
 	"enilab/internal/nstest"
@@ -70,6 +72,76 @@ func TestLayers(t *testing.T) {
 	must(t, b.Settle())
 	if n := b.archives(t); n != 2 { // two:1 and one:2
 		t.Errorf("%d archives of layers are left", n)
+	}
+}
+
+// A layer that is deleted while an update gives it to a function is there when the function needs it.
+func TestALayerIsDeletedDuringAnUpdate(t *testing.T) {
+	nstest.NoLeaks(t)
+	b := newBed(t)
+	l := b.publish(t, "l", entry{"a", 0o644, "a of l"})
+	f := b.create(t, lambda.CreateFunctionInput{FunctionName: "f", ZipFile: inside(`cat /opt/a`)})
+	update, err := b.HoldFunction(f)
+	must(t, err)
+	updated, vpc := make(chan error, 1), vpcOf("blue")
+	go func() {
+		_, err := b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: f, Layers: &[]string{l.ARN}, VpcConfig: &vpc})
+		updated <- err
+	}()
+	nstest.Eventually(t, 2*time.Minute, func() error {
+		if n := b.LayerUsers(l.ARN); n != 1 {
+			return fmt.Errorf("the layer has %d users", n)
+		}
+		return nil
+	})
+	must(t, b.DeleteLayerVersion("l", 1))
+
+	settle := b.HoldENIs() // from the call's end until then, the function's record alone speaks for the layer
+	err = b.TidyLayers(func() {
+		update()
+		if err := <-updated; err != nil {
+			t.Error(err)
+		}
+	})
+	settle()
+	must(t, err)
+	must(t, b.WaitFunctionActive(t.Context(), b.ref(t, f)))
+	if got := tell(t, b.invoke(t, f, event{})); got != "a of l" {
+		t.Errorf("%q", got)
+	}
+
+	must(t, b.DeleteFunction(b.ref(t, f)))
+	must(t, b.Settle())
+	if n := b.archives(t); n != 0 {
+		t.Errorf("%d archives of layers are left", n)
+	}
+}
+
+// A function does not become Active without a layer that it names. What it had before serves on.
+func TestALayerThatIsGone(t *testing.T) {
+	nstest.NoLeaks(t)
+	b := newBed(t)
+	l := b.publish(t, "l", entry{"a", 0o644, "a of l"})
+	f := b.create(t, lambda.CreateFunctionInput{FunctionName: "f", ZipFile: inside(`cat /opt/a`), Layers: []string{l.ARN}})
+	b.invoke(t, f, event{})
+	b.LoseLayer("l")
+	vpc := vpcOf("blue")
+	_, err := b.UpdateFunctionConfiguration(t.Context(), lambda.UpdateFunctionConfigurationInput{FunctionName: f, VpcConfig: &vpc})
+	must(t, err)
+	if err := b.WaitFunctionActive(t.Context(), b.ref(t, f)); err == nil || !strings.Contains(err.Error(), "Layer version "+l.ARN+" does not exist.") {
+		t.Errorf("the update ends with %v", err)
+	}
+	c, err := b.GetFunctionConfiguration(b.ref(t, f))
+	must(t, err)
+	if c.State != lambda.Active || c.LastUpdateStatus != lambda.UpdateFailed || c.VpcConfig.VpcID != "" {
+		t.Errorf("%s, %s, in %q", c.State, c.LastUpdateStatus, c.VpcConfig.VpcID)
+	}
+	if got := tell(t, b.invoke(t, f, event{})); got != "a of l" {
+		t.Errorf("%q", got)
+	}
+	must(t, b.Settle())
+	if list := b.interfaces("blue", lambda.Shared); len(list) != 0 {
+		t.Errorf("the update that failed has left %d interfaces", len(list))
 	}
 }
 

@@ -209,7 +209,11 @@ func (s *Service) reviveCode(r changeRecord, archives map[string]*archive) (*arc
 
 // resume gives a version that served its network back.
 func (s *Service) resume(ctx context.Context, v *version) {
+	var made *generation
 	network, err := s.prepare(ctx, v.config)
+	if err == nil {
+		made, err = s.newGeneration(v, change{v.config, v.code}, network)
+	}
 	f := v.function
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -218,6 +222,6 @@ func (s *Service) resume(ctx context.Context, v *version) {
 		v.config.Cause = err.Error()
 		return
 	}
-	v.current = s.newGeneration(v, change{v.config, v.code}, network)
+	v.current = made
 	v.used = time.Now()
 }

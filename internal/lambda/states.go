@@ -40,12 +40,16 @@ func (s *Service) settle(v *version) error {
 		f.mu.Unlock()
 		return errors.Join(err, next.code.drop())
 	}
+	var made *generation
+	if err == nil {
+		made, err = s.newGeneration(v, next, network)
+	}
 	f.plane.Lock()
 	var done func() error
 	if err != nil {
 		done = s.fail(v, next, err)
 	} else {
-		done = s.succeed(v, next, network)
+		done = s.succeed(v, next, made)
 	}
 	kept := s.keep(f)
 	f.mu.Lock()
@@ -85,19 +89,19 @@ func (s *Service) fail(v *version, next change, why error) (rest func() error) {
 }
 
 // succeed puts what was made in the place of what v had. The caller does the rest without locks.
-func (s *Service) succeed(v *version, next change, n network) (rest func() error) {
+func (s *Service) succeed(v *version, next change, made *generation) (rest func() error) {
 	f := v.function
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v.next = nil
 	if v.goneLocked() {
-		return func() error { return errors.Join(n.release(), next.code.drop()) }
+		return func() error { return errors.Join(made.drop(), next.code.drop()) }
 	}
 	c := &next.config
 	c.State, c.StateReason, c.StateReasonCode, c.Cause = Active, "", "", ""
 	c.LastUpdateStatus, c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode = UpdateSuccessful, "", ""
 	old, code, retired := v.current, v.code, v.idle
-	v.current = s.newGeneration(v, next, n)
+	v.current = made
 	v.config, v.code, v.idle, v.used = *c, next.code, nil, time.Now()
 	return func() error {
 		for _, e := range retired {
@@ -232,6 +236,10 @@ func (s *Service) rest(v *version) (again time.Duration) {
 func (f *function) all() []*version {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.allLocked()
+}
+
+func (f *function) allLocked() []*version {
 	list := []*version{f.latest}
 	for _, v := range f.versions {
 		list = append(list, v)
