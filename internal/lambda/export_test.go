@@ -86,3 +86,31 @@ func (s *Service) LoseLayer(name string) {
 	defer s.layers.mu.Unlock()
 	delete(s.layers.byName, name)
 }
+
+// HoldStarts makes all environments that have their slot wait for their turn to start in it, until release.
+func (s *Service) HoldStarts() (release func()) {
+	for range cap(s.starts) {
+		s.starts <- struct{}{}
+	}
+	return func() {
+		for range cap(s.starts) {
+			s.starts.leave()
+		}
+	}
+}
+
+// Starting are the parked processes of the slots in which a function's environments are to start, or could not.
+func (s *Service) Starting(function string) (pids []int) {
+	f, err := s.lookup(function)
+	if err != nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for e := range f.environments {
+		if e.state == EnvironmentStarting {
+			pids = append(pids, e.slot.Launcher.Pid())
+		}
+	}
+	return pids
+}

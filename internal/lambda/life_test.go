@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -151,13 +154,7 @@ func TestDeadSlotsServeNobody(t *testing.T) {
 	killed := 0
 	for _, pid := range parked {
 		if b.isParked(t, pid) {
-			must(t, syscall.Kill(pid, syscall.SIGKILL))
-			nstest.Eventually(t, time.Minute, func() error { // else it may be taken for a slot that waits, thrice
-				if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(stat), ") Z ") {
-					return fmt.Errorf("process %d has not died yet", pid)
-				}
-				return nil
-			})
+			kill(t, pid) // else it may be taken for a slot that waits, thrice
 			killed++
 		}
 	}
@@ -169,6 +166,96 @@ func TestDeadSlotsServeNobody(t *testing.T) {
 		if err != nil || out.FunctionError != "" {
 			t.Errorf("%v: %s %s", err, out.FunctionError, out.Payload)
 		}
+	}
+}
+
+// kill returns when the process is dead.
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	must(t, syscall.Kill(pid, syscall.SIGKILL))
+	nstest.Eventually(t, time.Minute, func() error {
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(stat), ") Z ") {
+			return fmt.Errorf("process %d has not died yet", pid)
+		}
+		return nil
+	})
+}
+
+// onAnotherSlot is a log that calls somebody when an environment has failed in one slot, before another is taken.
+type onAnotherSlot struct {
+	slog.Handler
+	call func()
+}
+
+func (l onAnotherSlot) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "another slot is taken") {
+		l.call()
+	}
+	return nil
+}
+
+// An environment whose slot fails, here because its process dies between Take and Start, is made in another one. After the
+// third the caller is told, and nothing is left.
+func TestAnotherSlotIsTaken(t *testing.T) {
+	nstest.NoLeaks(t)
+	var b *bed
+	held := make(chan func(), 1)
+	b = newBed(t, func(c *lambda.Config) {
+		c.Log = slog.New(onAnotherSlot{slog.NewTextHandler(io.Discard, nil), func() { held <- b.HoldStarts() }})
+	})
+	f := b.create(t, lambda.CreateFunctionInput{FunctionName: "f"})
+	type result struct {
+		out lambda.InvokeOutput
+		err error
+	}
+	for _, failing := range []int{1, 2, 3} {
+		done, dead := make(chan result, 1), map[int]bool{}
+		start := b.HoldStarts()
+		go func() {
+			out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: f}, Fresh: true})
+			done <- result{out, err}
+		}()
+		for slot := 1; slot <= failing; slot++ {
+			pid := 0
+			nstest.Eventually(t, 2*time.Minute, func() error {
+				for _, pid = range b.Starting(f) {
+					if !dead[pid] {
+						return nil
+					}
+				}
+				return fmt.Errorf("slot %d of %d is not taken yet", slot, failing)
+			})
+			kill(t, pid)
+			dead[pid] = true
+			start()
+			if slot == 3 {
+				break
+			}
+			select {
+			case start = <-held:
+			case a := <-done:
+				t.Fatalf("after slot %d of %d: %v, %s %s", slot, failing, a.err, a.out.FunctionError, a.out.Payload)
+			}
+		}
+		if failing < 3 {
+			start()
+		}
+		a := <-done
+		if failing == 3 {
+			refused(t, a.err, lambda.ServiceException, 500)
+		} else if a.err != nil || a.out.FunctionError != "" {
+			t.Errorf("after %d slots: %v, %s %s", failing, a.err, a.out.FunctionError, a.out.Payload)
+		} else if n := len(slices.DeleteFunc(slices.Clone(a.out.Timeline.Spans), func(s sandbox.Span) bool { return s.Name != string(sandbox.PhaseSpawn) })); n != 1 {
+			t.Errorf("after %d slots the timeline tells of %d starts", failing, n)
+		}
+		b.RetireIdle(f)
+		must(t, b.Settle())
+		if left := b.Environments(); len(left) != 0 {
+			t.Errorf("after %d slots: left %+v", failing, left)
+		}
+	}
+	if out := b.invoke(t, f, nil); out.FunctionError != "" {
+		t.Errorf("then: %s %s", out.FunctionError, out.Payload)
 	}
 }
 
