@@ -77,33 +77,34 @@ func parseSockstat(text string) (pages int64, err error) {
 	return pages, nil
 }
 
-// Sockets is what the environment's sockets hold, in bytes: as its control group has it, and else as the kernel tells of
-// each socket in its network namespace. One that has ended holds nothing.
-func (p *Process) Sockets() (int64, error) {
+// Sockets is what the environment's sockets hold, in bytes, as its control group has it. Without one it is what the kernel
+// tells of each socket in the environment's network namespace: ofNamespace says so, for it may have others in it. An
+// environment that has ended holds nothing.
+func (p *Process) Sockets() (bytes int64, ofNamespace bool, err error) {
 	if p.life.Err() != nil {
-		return 0, nil
+		return 0, false, nil
 	}
 	n, err := p.cgroup.sockets()
 	if errors.Is(err, unix.ENODEV) { // the group is being removed: its files are open, and answer that
-		return 0, nil
+		return 0, false, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return n, err
+		return n, false, err
 	}
 	ns, err := netns.Open(fmt.Sprintf("/proc/%d/ns/net", p.pid))
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return 0, false, nil
 	} else if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer ns.Close()
 	if p.life.Err() != nil { // then that may be another's
-		return 0, nil
+		return 0, false, nil
 	}
 	err = ns.Do(func() error {
 		n, err = sockdiag.Memory()
 		return err
 	})
-	return n, err
+	return n, true, err
 }
 
 // sockets reads what the group's sockets hold. It is fs.ErrNotExist where nobody counts that.

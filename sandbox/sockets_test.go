@@ -79,9 +79,9 @@ func TestSocketsAreCounted(t *testing.T) {
 		c.Code, c.Output = python(t, fill(4)), o
 		p := start(t, c)
 		o.await(t, "full")
-		n, err := p.Sockets()
-		if err != nil || n < 2<<20 || n > 32<<20 {
-			t.Errorf("4 full connections hold %d bytes, %v", n, err)
+		n, ofNamespace, err := p.Sockets()
+		if err != nil || n < 2<<20 || n > 32<<20 || ofNamespace != (c.Cgroup == nil) {
+			t.Errorf("4 full connections hold %d bytes (all of the namespace: %v), %v", n, ofNamespace, err)
 		}
 		if all, err := sandbox.SocketMemory(); err != nil || all == 0 {
 			t.Errorf("all sockets hold %d bytes, %v", all, err)
@@ -92,7 +92,7 @@ func TestSocketsAreCounted(t *testing.T) {
 		if e := await(t, p); !e.OOM || !e.Socket || e.Killed {
 			t.Errorf("%+v", e)
 		}
-		if n, err := p.Sockets(); n != 0 || err != nil {
+		if n, _, err := p.Sockets(); n != 0 || err != nil {
 			t.Errorf("after its end: %d bytes, %v", n, err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestSocketsOfAGroupAreBounded(t *testing.T) {
 	c.Code, c.Output, c.Cgroup = python(t, fill(50)), o, group(t, g, sandbox.Limits{Sockets: limit})
 	p := start(t, c)
 	o.await(t, "full")
-	if n, err := p.Sockets(); err != nil || n < limit/2 || n > 4*limit {
+	if n, _, err := p.Sockets(); err != nil || n < limit/2 || n > 4*limit {
 		t.Errorf("50 full connections hold %d bytes, %v; the limit is %d", n, err, limit)
 	}
 }

@@ -52,8 +52,17 @@ func (s *Service) Idle(function string) (list []Inside) {
 
 // BoundSockets has the environments end whose sockets hold most until the rest hold no more than share bytes, and names them.
 func (s *Service) BoundSockets(share int64) (ended []string, err error) {
-	err = s.sockets.look(share, func(e *environment, _ int64) { ended = append(ended, e.id) })
+	err = s.sockets.bound(share, func(e *environment, _ int64) { ended = append(ended, e.id) })
 	return ended, err
+}
+
+// Sockets is what the sockets of all environments hold, in bytes.
+func (s *Service) Sockets() (sum int64, err error) {
+	holders, err := s.sockets.holders()
+	for _, h := range holders {
+		sum += h.bytes
+	}
+	return sum, err
 }
 
 // HoldFunction makes whoever wants to change a function wait until release.

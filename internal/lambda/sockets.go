@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"enilab/internal/netns"
 	"enilab/sandbox"
 )
 
@@ -58,7 +59,7 @@ func (s *Service) watchSockets() {
 	}
 }
 
-// look ends those that hold most until the rest is within the share, and tells of each.
+// look bounds what the environments hold, if all sockets of the machine hold more than the share.
 func (w *socketWatch) look(share int64, tell func(*environment, int64)) error {
 	w.mu.Lock()
 	none := len(w.all) == 0
@@ -69,27 +70,62 @@ func (w *socketWatch) look(share int64, tell func(*environment, int64)) error {
 	if used, err := sandbox.SocketMemory(); err != nil || used <= share { // as a rule
 		return err
 	}
-	w.mu.Lock()
-	all := maps.Clone(w.all)
-	w.mu.Unlock()
-	sum, held := int64(0), map[*environment]int64{}
-	for e, p := range all {
-		n, err := p.Sockets()
-		if err != nil {
-			return err
-		}
-		held[e], sum = n, sum+n
+	return w.bound(share, tell)
+}
+
+// bound ends those that hold most until the rest is within the share, and tells of each.
+func (w *socketWatch) bound(share int64, tell func(*environment, int64)) error {
+	holders, err := w.holders()
+	if err != nil {
+		return err
 	}
-	most := slices.SortedFunc(maps.Keys(held), func(a, b *environment) int { return cmp.Compare(held[b], held[a]) })
-	for _, e := range most {
+	sum := int64(0)
+	for _, h := range holders {
+		sum += h.bytes
+	}
+	for _, h := range holders {
 		if sum <= share {
 			break
 		}
-		if err := all[e].EndForSockets(); err != nil {
-			return err
+		for _, e := range h.environments {
+			if err := e.process.EndForSockets(); err != nil {
+				return err
+			}
+			tell(e, h.bytes)
 		}
-		tell(e, held[e])
-		sum -= held[e]
+		sum -= h.bytes
 	}
 	return nil
+}
+
+// holder is who holds sockets: an environment, or all environments of a network namespace, where no control group counts for
+// each. Which of them it is that holds most, nobody knows then.
+type holder struct {
+	environments []*environment
+	bytes        int64
+}
+
+// holders are those with the most first. Each namespace is one, however many environments are in it.
+func (w *socketWatch) holders() (list []*holder, err error) {
+	w.mu.Lock()
+	all := maps.Clone(w.all)
+	w.mu.Unlock()
+	common := map[*netns.NS]*holder{}
+	for e, p := range all {
+		bytes, ofNamespace, err := p.Sockets()
+		if err != nil {
+			return nil, err
+		}
+		h := common[e.slot.NS()]
+		if h == nil || !ofNamespace {
+			h = &holder{bytes: bytes}
+			list = append(list, h)
+		}
+		if ofNamespace {
+			common[e.slot.NS()] = h
+		}
+		h.environments = append(h.environments, e)
+	}
+	slices.SortFunc(list, func(a, b *holder) int { return cmp.Compare(b.bytes, a.bytes) })
+	return list, nil
 }

@@ -25,18 +25,24 @@ print("full", flush=True)
 time.sleep(100000)
 `
 
+// hoarding is a function that hoards when it is told to.
+func hoarding(t *testing.T) lambda.CreateFunctionInput {
+	t.Helper()
+	return bash(t, `handler() {
+		if [ "$1" = '"hoard"' ]; then
+			exec 7< <(python3 -c '`+hoard+`'); read -r REPLY <&7
+			REPLY="\"$REPLY\""
+		else REPLY=1; fi
+	}`)
+}
+
 // TestSocketsThatHoldTooMuch: the environment ends whose connections hold most, though it is idle and its memory is not used
 // up; others do not notice. Its next event finds another.
 func TestSocketsThatHoldTooMuch(t *testing.T) {
 	nstest.NoLeaks(t)
 	b := newBed(t)
 	for _, name := range []string{"hoard", "other"} {
-		in := bash(t, `handler() {
-			if [ "$1" = '"hoard"' ]; then
-				exec 7< <(python3 -c '`+hoard+`'); read -r REPLY <&7
-				REPLY="\"$REPLY\""
-			else REPLY=1; fi
-		}`)
+		in := hoarding(t)
 		in.FunctionName, in.Mode, in.VpcConfig = name, lambda.Shared, vpcOf("blue")
 		b.create(t, in)
 	}
@@ -91,5 +97,40 @@ func TestSocketsThatHoldTooMuchWhileBusy(t *testing.T) {
 			_, err := b.BoundSockets(2 << 20)
 			must(t, err)
 		}
+	}
+}
+
+// TestSocketsOfASharedInterface: what environments hold in one network namespace counts once where no control group counts for
+// each, and if it is too much, all of them end.
+func TestSocketsOfASharedInterface(t *testing.T) {
+	nstest.NoLeaks(t)
+	b := newBed(t, func(c *lambda.Config) { c.Cgroups, c.Quotas.MemoryPerInterface = nil, 3072 })
+	in := hoarding(t)
+	in.FunctionName, in.Mode, in.VpcConfig = "f", lambda.Legacy, vpcOf("blue")
+	f := b.create(t, in)
+	hoarded := b.invoke(t, f, "hoard")
+	if got := string(hoarded.Payload); got != `"full"` {
+		t.Skipf("no python3 in the sandbox: %s", got)
+	}
+	held, err := b.Sockets()
+	must(t, err)
+	all := []string{hoarded.Environment}
+	for range 2 {
+		out, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: b.ref(t, f), Fresh: true})
+		must(t, err)
+		all = append(all, out.Environment)
+	}
+	if list := b.interfaces("blue", lambda.Legacy); len(list) != 1 {
+		t.Fatalf("%d interfaces for the environments %v, want one", len(list), all)
+	}
+	if ended, err := b.BoundSockets(held * 3 / 2); err != nil || len(ended) > 0 {
+		t.Errorf("with a share of half as much again as they hold: %v end, %v", ended, err)
+	}
+	ended, err := b.BoundSockets(held / 2)
+	must(t, err)
+	slices.Sort(ended)
+	slices.Sort(all)
+	if !slices.Equal(ended, all) {
+		t.Errorf("%v end, want %v", ended, all)
 	}
 }
