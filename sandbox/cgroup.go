@@ -277,24 +277,47 @@ func write(path, value string) error {
 	return errors.Join(err, f.Close())
 }
 
-// counter reads one number: all of a file, or that behind a key of a file with a key and a number on each line.
+// counter reads one number: all of a file, or that behind a key, see counters.
 func counter(dir, file, key string) (int64, error) {
+	if key != "" {
+		found, err := counters(dir, file, key)
+		if err != nil {
+			return 0, err
+		}
+		return found[0], nil
+	}
 	b, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
 		return 0, err
 	}
-	text := strings.TrimSpace(string(b))
-	if key != "" {
-		found := false
-		for line := range strings.Lines(text) {
-			if k, v, ok := strings.Cut(line, " "); ok && k == key {
-				text, found = strings.TrimSpace(v), true
-			}
-		}
-		if !found {
-			return 0, fmt.Errorf("%s/%s has no %s: %w", dir, file, key, fs.ErrNotExist)
-		}
+	return number(dir, file, strings.TrimSpace(string(b)))
+}
+
+// counters reads the numbers behind some keys of a file with a key and a number on each line, all of one moment.
+func counters(dir, file string, keys ...string) ([]int64, error) {
+	b, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		return nil, err
 	}
+	values, seen := make([]int64, len(keys)), make([]bool, len(keys))
+	for line := range strings.Lines(string(b)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		i := slices.Index(keys, key)
+		if i < 0 {
+			continue
+		}
+		if values[i], err = number(dir, file, value); err != nil {
+			return nil, err
+		}
+		seen[i] = true
+	}
+	if i := slices.Index(seen, false); i >= 0 {
+		return nil, fmt.Errorf("%s/%s has no %s: %w", dir, file, keys[i], fs.ErrNotExist)
+	}
+	return values, nil
+}
+
+func number(dir, file, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("%s/%s: %w", dir, file, err)

@@ -29,6 +29,15 @@ const (
 	lastLook  = 16 * time.Second
 )
 
+// One look cannot end an environment: its numbers are not of one moment. Between them the kernel may drop cached files, as it
+// does in a group of version 2 that is past its mark, and the numbers of version 2's memory.stat may lag behind. So the lab
+// looks again after a pause, until two looks in a row agree: both find too much, and cached files have not become less
+// meanwhile. After a second it ends the environment all the same.
+const (
+	againAfter = 20 * time.Millisecond
+	maxAgain   = 50
+)
+
 // maxBlind is how many looks in a row may fail before there is nobody who holds the environment to its memory: for want of
 // descriptors, say, of which there may be some in a moment.
 const maxBlind = 20
@@ -63,7 +72,7 @@ func (w *memoryWatch) untilExceeded(ctx context.Context) error {
 				return err
 			}
 		}
-		used, err := w.look()
+		used, err := w.lookTwice(ctx)
 		if err == nil && used.own() > w.limit {
 			return nil
 		}
@@ -99,6 +108,24 @@ func (w *memoryWatch) untilExceeded(ctx context.Context) error {
 		}
 		last = used
 	}
+}
+
+// lookTwice looks, and looks again as long as what is found would end the environment and is not certain.
+func (w *memoryWatch) lookTwice(ctx context.Context) (memoryUse, error) {
+	used, err := w.look()
+	for range maxAgain {
+		if err != nil || used.own() <= w.limit {
+			break
+		}
+		if err := sleep(ctx, againAfter); err != nil {
+			return used, err
+		}
+		before := used
+		if used, err = w.look(); err == nil && used.cache >= before.cache {
+			break
+		}
+	}
+	return used, err
 }
 
 // sleep returns after so much time, or, if ctx ends first, its cause.
@@ -158,13 +185,13 @@ func (g *Cgroup) memory() (u memoryUse, err error) {
 	if u.total, err = counter(d.path, total, ""); err != nil {
 		return u, err
 	}
-	for _, key := range []string{"active_file", "inactive_file"} {
-		n, err := counter(d.path, "memory.stat", prefix+key)
-		if err != nil {
-			return u, err
-		}
-		u.cache += n
+	// The total comes first: what the kernel drops between the two is taken for the function's own, which a second look puts
+	// right. The other way round, what it has just taken would be.
+	found, err := counters(d.path, "memory.stat", prefix+"active_file", prefix+"inactive_file")
+	if err != nil {
+		return u, err
 	}
+	u.cache = found[0] + found[1]
 	return u, nil
 }
 

@@ -82,6 +82,61 @@ func TestMemoryIsWatchedWithoutEvents(t *testing.T) {
 	}
 }
 
+// TestMemoryIsRead: what is cached is no memory of the function's, and is read from one file at once.
+func TestMemoryIsRead(t *testing.T) {
+	for _, unified := range []bool{false, true} {
+		g := newFakeMemory(t, unified)
+		g.use(100*mib, 30*mib)
+		if u, err := g.memory(); err != nil || u != (memoryUse{total: 100 * mib, cache: 30 * mib}) {
+			t.Errorf("unified %t: %+v, %v", unified, u, err)
+		}
+		for name, text := range map[string]string{"nothing of it": "anon 1\n", "no number": "active_file x\ntotal_active_file x\n"} {
+			g.write("memory.stat", text)
+			if u, err := g.memory(); err == nil {
+				t.Errorf("unified %t, %s: %+v", unified, name, u)
+			}
+		}
+	}
+}
+
+// TestTwoLooksAgree: an environment does not end for what a look found while the kernel was dropping cached files.
+func TestTwoLooksAgree(t *testing.T) {
+	nstest.NoLeaks(t)
+	use := func(total, cache int64) memoryUse { return memoryUse{total: total * mib, cache: cache * mib} }
+	var reclaim []memoryUse // which goes on
+	for i := range int64(maxAgain + 10) {
+		reclaim = append(reclaim, use(200-i, 100-i))
+	}
+	for name, c := range map[string]struct {
+		found []memoryUse // by each look; the last from then on
+		looks int
+		over  bool
+	}{
+		"little":                           {[]memoryUse{use(50, 0)}, 1, false},
+		"the limit":                        {[]memoryUse{use(100, 36)}, 1, false},
+		"too much":                         {[]memoryUse{use(80, 0)}, 2, true},
+		"too much beside files":            {[]memoryUse{use(180, 100)}, 2, true},
+		"files were dropped between":       {[]memoryUse{use(100, 0), use(50, 0)}, 2, false},
+		"more and more are dropped":        {[]memoryUse{use(100, 30), use(90, 20), use(80, 10), use(60, 10)}, 4, false},
+		"they are dropped, and it was own": {[]memoryUse{use(100, 30), use(90, 20), use(90, 20)}, 3, true},
+		"dropping does not end":            {reclaim, 1 + maxAgain, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				looks := 0
+				w := memoryWatch{limit: 64 * mib, look: func() (memoryUse, error) {
+					looks++
+					return c.found[min(looks, len(c.found))-1], nil
+				}}
+				used, err := w.lookTwice(t.Context())
+				if over := used.own() > w.limit; err != nil || over != c.over || looks != c.looks {
+					t.Errorf("over the limit: %t after %d looks, %v; want %t after %d", over, looks, err, c.over, c.looks)
+				}
+			})
+		})
+	}
+}
+
 // TestMemoryThatCannotBeSeen: looks may fail for a while, but not for good; and a watch ends with its environment.
 func TestMemoryThatCannotBeSeen(t *testing.T) {
 	nstest.NoLeaks(t)
