@@ -245,7 +245,7 @@ func (a *RuntimeAPI) Close() error {
 }
 
 func (a *RuntimeAPI) serveNext(w http.ResponseWriter, r *http.Request) {
-	next, waits, refused := a.next(time.Now())
+	next, waits, refused := a.next()
 	if refused != "" {
 		forbid(w, refused, stateReady)
 		return
@@ -268,7 +268,7 @@ func (a *RuntimeAPI) serveNext(w http.ResponseWriter, r *http.Request) {
 // next returns where the event will arrive. An event that was delivered and is unanswered arrives again, as in Lambda,
 // so none is lost with a connection. Of two that wait the later counts, since the earlier may be a dead connection not
 // noticed yet: its channel is closed. If the runtime has to wait, waits is what to call.
-func (a *RuntimeAPI) next(now time.Time) (next chan *invocation, waits func(), refused runtimeState) {
+func (a *RuntimeAPI) next() (next chan *invocation, waits func(), refused runtimeState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch a.state {

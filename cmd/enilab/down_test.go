@@ -10,17 +10,15 @@ import (
 	"testing"
 
 	"enilab/internal/realm"
-
-	"golang.org/x/sys/unix"
 )
 
 // silentArg makes this test program a keeper that never answers: it stops itself.
 const silentArg = "__silent"
 
 func serveNobody() {
-	err := unix.Listen(3, 8)
+	err := syscall.Listen(3, 8)
 	if err == nil {
-		err = unix.Kill(os.Getpid(), unix.SIGSTOP)
+		err = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}
 	fmt.Fprintln(os.Stderr, "it goes on:", err)
 	os.Exit(1)
@@ -40,13 +38,13 @@ func TestDownOfASilentKeeperElsewhere(t *testing.T) {
 	if err := os.WriteFile(p.DB(), []byte("state"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	socket := os.NewFile(uintptr(fd), "keeper.sock")
 	defer socket.Close()
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: filepath.Join(p.Run, "keeper.sock")}); err != nil {
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: filepath.Join(p.Run, "keeper.sock")}); err != nil {
 		t.Fatal(err)
 	}
 	keeper := exec.CommandContext(t.Context(), "/proc/self/exe", silentArg)
