@@ -203,7 +203,9 @@ func TestAnotherSlotIsTaken(t *testing.T) {
 	b = newBed(t, func(c *lambda.Config) {
 		c.Log = slog.New(onAnotherSlot{slog.NewTextHandler(io.Discard, nil), func() { held <- b.HoldStarts() }})
 	})
-	f := b.create(t, lambda.CreateFunctionInput{FunctionName: "f"})
+	in := bash(t, "handler() { REPLY=1; }")
+	in.FunctionName = "f"
+	f := b.create(t, in)
 	type result struct {
 		out lambda.InvokeOutput
 		err error
