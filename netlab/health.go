@@ -1,29 +1,33 @@
 package netlab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os/exec"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Healthy looks at the server once: it runs, its port accepts connections, and its check exits 0. The error says which
-// of them is not so.
+// healthyWithin bounds how long a server may take to show that it is healthy: what Docker gives a container's health check
+// (https://docs.docker.com/reference/dockerfile/#healthcheck).
+const healthyWithin = 30 * time.Second
+
+var errServerEnded = errors.New("the server has ended meanwhile")
+
+// Healthy looks at the server once: it runs, its port accepts connections, and its check exits 0, all that within 30 s. The error
+// says which of them is not so.
 func (r *Resource) Healthy(ctx context.Context) error {
-	if err := r.look(ctx); err != nil {
+	if err := r.look(ctx, healthyWithin); err != nil {
 		return fmt.Errorf("resource %s: %w", r.Name, err)
 	}
 	return nil
 }
 
-func (r *Resource) look(ctx context.Context) error {
+func (r *Resource) look(ctx context.Context, within time.Duration) error {
 	p := r.Process()
 	if p == nil {
 		return errors.New("has no server")
@@ -33,6 +37,17 @@ func (r *Resource) look(ctx context.Context) error {
 		return fmt.Errorf("%s ended: %v; its last words: %s", p.name, p.err, p.output)
 	default:
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("it takes more than %v", within))
+	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go func() {
+		select {
+		case <-p.Done():
+			end(errServerEnded)
+		case <-ctx.Done():
+		}
+	}()
 	if r.Spec.Port != 0 {
 		if err := r.Node.dialTCP(ctx, r.port()); err != nil {
 			return fmt.Errorf("port %d: %w", r.Spec.Port, err)
@@ -44,23 +59,34 @@ func (r *Resource) look(ctx context.Context) error {
 	return nil
 }
 
-// check runs the resource's check, and ends it with all that it started when ctx ends.
+// check runs the resource's check. All that it has started ends with it, and with ctx.
 func (r *Resource) check(ctx context.Context) error {
-	var said bytes.Buffer
-	cmd, err := r.Node.start(ctx, r.argv(r.Spec.Check), func(cmd *exec.Cmd) {
+	var said tail
+	cmd, err := r.Node.start(context.WithoutCancel(ctx), r.argv(r.Spec.Check), func(cmd *exec.Cmd) {
 		cmd.Stdout, cmd.Stderr = &said, &said
-		cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-		cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open does not hold the lab
+		cmd.WaitDelay = time.Second // one that has left the process group, and keeps the pipe open, does not hold the lab
 	})
 	if err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
-	if err := cmd.Wait(); err != nil {
-		words := said.String()
-		words = strings.TrimSpace(words[max(0, len(words)-tailSize):])
-		return fmt.Errorf("check: %s: %w: %s", cmd.Args[0], errors.Join(err, context.Cause(ctx)), words)
+	process, err := openProcess(cmd.Process.Pid)
+	if err != nil {
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+		return fmt.Errorf("check: %w", errors.Join(err, cmd.Wait()))
 	}
-	return nil
+	defer process.file.Close()
+	cut := context.AfterFunc(ctx, process.killGroup)
+	process.wait()
+	cut()
+	process.killGroup() // before anybody has waited for it: until then its number is nobody else's
+	switch err := cmd.Wait(); {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it exited 0
+		return nil
+	case ctx.Err() != nil: // so it was killed
+		return fmt.Errorf("check: %s: %w: %s", cmd.Args[0], context.Cause(ctx), &said)
+	default:
+		return fmt.Errorf("check: %s: %w: %s", cmd.Args[0], err, &said)
+	}
 }
 
 // Restart ends what is left of the server and starts it again in its place: the same namespace, interface and address.

@@ -62,7 +62,7 @@ func recordOf(o object) resourceRecord {
 	return resourceRecord{VPC: s.VPC, Spec: s.spec, Data: s.Data}
 }
 
-// redisWithin bounds each exchange with a Redis, whose answers take microseconds.
+// redisWithin bounds the way to a Redis, and each exchange with it: its answers take microseconds.
 const redisWithin = 10 * time.Second
 
 // dialRedis connects to a server in its own network.
@@ -74,8 +74,10 @@ func dialRedis(ctx context.Context, r *netlab.Resource) (redis.ConnWithContext, 
 		})
 		return c, err
 	})
+	ctx, cancel := context.WithTimeout(ctx, redisWithin) // DialConnectTimeout is not for a dialer of our own
+	defer cancel()
 	c, err := redis.DialContext(ctx, "tcp4", netip.AddrPortFrom(r.Interface.Address, r.Spec.Port).String(), dial,
-		redis.DialConnectTimeout(redisWithin), redis.DialReadTimeout(redisWithin), redis.DialWriteTimeout(redisWithin))
+		redis.DialReadTimeout(redisWithin), redis.DialWriteTimeout(redisWithin))
 	if err != nil {
 		return nil, err
 	}
