@@ -101,7 +101,20 @@ func RemoveCgroups(lab string) error {
 	return err
 }
 
-// CheckCgroups says why there can be no control groups here, or nil.
+// TryCgroups makes a lab's control groups and removes them again. It says why there can be none, as [NewCgroups] would.
+func TryCgroups(lab string) error {
+	if err := CheckCgroups(); err != nil {
+		return err
+	}
+	c, err := NewCgroups(lab)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// CheckCgroups says why the caller may have no control groups here, or nil. It changes nothing, and so cannot tell what
+// [TryCgroups] can.
 func CheckCgroups() error {
 	hierarchies, err := findHierarchies()
 	if err != nil {

@@ -193,7 +193,11 @@ func (h hierarchy) enableAtRoot() error {
 	if err := unix.Setxattr(top, enabledByUs, []byte(note), 0); err != nil {
 		return &fs.PathError{Op: "note on", Path: top, Err: err}
 	}
-	return enable(h.mount, missing)
+	err = enable(h.mount, missing)
+	if errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("%w: it is not the machine's root of control groups, and holds processes: move them to a group below it, or start the container with --cgroupns=host", err)
+	}
+	return err
 }
 
 func (h hierarchy) noted() []string {

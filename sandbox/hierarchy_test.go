@@ -104,6 +104,12 @@ func TestSettings(t *testing.T) {
 // unused finds a controller of version 2 that nobody has enabled: what it controls does not matter here.
 func unused(t *testing.T) hierarchy {
 	t.Helper()
+	return unified(t, "that is not enabled", func(_ string, enabled bool) bool { return !enabled })
+}
+
+// unified is version 2 with a controller that fits.
+func unified(t *testing.T, which string, fits func(controller string, enabled bool) bool) hierarchy {
+	t.Helper()
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
@@ -118,14 +124,14 @@ func unused(t *testing.T) hierarchy {
 			has, _ := os.ReadFile(m.mount + "/cgroup.controllers")
 			enabled, _ := os.ReadFile(m.mount + "/cgroup.subtree_control")
 			for c := range strings.FieldsSeq(string(has)) {
-				if !slices.Contains(strings.Fields(string(enabled)), c) && syscall.Access(m.mount+"/cgroup.subtree_control", 2) == nil {
+				if fits(c, slices.Contains(strings.Fields(string(enabled)), c)) && syscall.Access(m.mount+"/cgroup.subtree_control", 2) == nil {
 					m.controllers = []string{c}
 					return m
 				}
 			}
 		}
 	}
-	t.Skip("no version 2 hierarchy with a controller that is not enabled, or no right to enable it")
+	t.Skip("no version 2 hierarchy with a controller " + which + ", or no right to enable it")
 	return hierarchy{}
 }
 
@@ -210,6 +216,50 @@ func TestUnifiedGroupIsEmptied(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the group: %v", err)
+	}
+}
+
+// TestRootWithProcesses: in a container with a cgroup namespace of its own the mount is a group with processes, for whose
+// children the kernel enables nothing. It is told how to get out of that, and nothing is left.
+func TestRootWithProcesses(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	h := unified(t, "that processes are in the way of", func(c string, _ bool) bool {
+		return slices.Contains([]string{"memory", "io", "hugetlb", "rdma", "misc"}, c)
+	})
+	if err := h.addLab("test-d"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := h.removeLab("test-d"); err != nil {
+			t.Error(err)
+		}
+	}()
+	container := hierarchy{mount: filepath.Join(h.mount, cgroupTop, "test-d", "container"), unified: true, controllers: h.controllers}
+	if err := os.Mkdir(container.mount, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(container.mount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	child := exec.CommandContext(t.Context(), "sleep", "1000")
+	child.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(child.Process.Kill(), h.remove(container.mount)); err != nil {
+			t.Error(err)
+		}
+		_ = child.Wait() // it was killed
+	}()
+	if err := container.addLab("inside"); !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "move them to a group below it, or start the container with --cgroupns=host") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(container.mount, cgroupTop)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a group is left: %v", err)
 	}
 }
 

@@ -44,8 +44,17 @@ func doctorCommand(s streams) *cobra.Command {
 
 // kernelChecks tries the kernel's features inside a realm, where whatever they make ends with it.
 func (s streams) kernelChecks(ctx context.Context) (checks []doctor.Check, err error) {
+	lab, err := realm.ThisLab("doctor")
+	if err != nil {
+		return nil, err
+	}
 	var result bytes.Buffer
-	code, err := realm.Run(ctx, realm.Config{Args: []string{"doctor"}, Result: &result, Stdin: s.in, Stdout: direct(s.out), Stderr: direct(s.err)})
+	code, err := realm.Run(ctx, realm.Config{
+		Args: []string{"doctor", "--lab=" + lab.String()}, Result: &result, Stdin: s.in, Stdout: direct(s.out), Stderr: direct(s.err),
+	})
+	if realm.Privileged() {
+		err = errors.Join(err, removeCgroups(lab.String()))
+	}
 	if errors.Is(err, realm.ErrNoRights) {
 		return []doctor.Check{{Name: "a world of its own", Status: doctor.Fail, Detail: err.Error(), Fix: "use sudo"}}, nil
 	}
@@ -62,7 +71,8 @@ func (s streams) kernelChecks(ctx context.Context) (checks []doctor.Check, err e
 }
 
 func doctorInside(streams) *cobra.Command {
-	return &cobra.Command{
+	var lab string
+	cmd := &cobra.Command{
 		Use: "doctor", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			in, err := realm.Enter()
@@ -71,12 +81,17 @@ func doctorInside(streams) *cobra.Command {
 			}
 			checks := doctor.Kernel(cmd.Context())
 			limits := doctor.Check{Name: "limits of environments", Status: doctor.OK, Detail: "memory, processes and CPU by control groups"}
-			if err := sandbox.CheckCgroups(); err != nil {
-				limits.Status, limits.Detail, limits.Fix = doctor.Warn, fmt.Sprintf("none: %v", err), "sudo enilab"
+			if err := sandbox.TryCgroups(lab); err != nil {
+				limits.Status, limits.Detail = doctor.Warn, fmt.Sprintf("none: %v", err)
+				if realm.Rootless() {
+					limits.Fix = "sudo enilab"
+				}
 			}
 			return json.NewEncoder(in.Result).Encode(append(checks, limits))
 		},
 	}
+	cmd.Flags().StringVar(&lab, "lab", "", "name of the lab whose control groups are tried")
+	return cmd
 }
 
 func writeChecks(w io.Writer, format string, checks []doctor.Check) error {
