@@ -67,6 +67,9 @@ func TestMemoryIsWatchedWithoutEvents(t *testing.T) {
 				defer w.mark.Close()
 				exceeded := make(chan error, 1)
 				go func() { exceeded <- w.untilExceeded(t.Context()) }()
+				if err := sleep(t.Context(), firstLook/2); err != nil { // so that nothing is written while it looks
+					t.Fatal(err)
+				}
 				for _, total := range []int{60, 90, 64} { // of the 90 a half is cached
 					g.use(total*mib, max(0, total-45)*mib)
 					if err := sleep(t.Context(), 4*firstLook); err != nil || len(exceeded) > 0 {
