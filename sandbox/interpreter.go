@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"debug/elf"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,7 +21,7 @@ const maxInterpreters = 5
 const maxLinks = 40
 
 // CheckInterpreter checks the program that a function's command names, and the interpreters that it names, from script to
-// script, as far as they are the function's own. The command is nil or as Config has it; code and layers are where /var/task
+// script and to the dynamic loader of a program, as far as they are the function's own. The command is nil or as Config has it; code and layers are where /var/task
 // and /opt are outside; layers may be empty. Each may be any program of the function's root, but none below /proc:
 // /proc/self/exe is not a program of the function's but, at that moment, the lab's. The error is a [*StartError] of the step
 // "exec".
@@ -43,6 +46,13 @@ func (o outside) checkInterpreter(command []string) error {
 		line, ok := o.ownLine(program)
 		if !ok {
 			return nil // exec says what is wrong with it, if anything is
+		}
+		if strings.HasPrefix(line, elf.ELFMAG) {
+			loader := o.loaderOf(program)
+			if _, inside := o.resolve(loader); !inside {
+				return &StartError{Step: "exec", Reason: fmt.Sprintf("%s: its dynamic loader %q is no program of the sandbox's", program, loader), Errno: unix.EACCES}
+			}
+			return nil // the kernel asks for no loader's loader
 		}
 		if name = interpreterIn(line); name == "" {
 			return nil
@@ -117,17 +127,57 @@ func isForeign(name string) bool {
 	return slices.ContainsFunc(append(links, "/proc"), within)
 }
 
+// own is where a file of the function's own is outside.
+func (o outside) own(name string) (dir, inside string, ok bool) {
+	dir = o.code
+	if inside, ok = strings.CutPrefix(name, "/var/task/"); !ok {
+		dir = o.layers
+		inside, ok = strings.CutPrefix(name, "/opt/")
+	}
+	return dir, inside, ok && dir != ""
+}
+
 // ownLine reads the first line of a file that is the function's own.
 func (o outside) ownLine(name string) (line string, ok bool) {
-	dir := o.code
-	inside, own := strings.CutPrefix(name, "/var/task/")
-	if !own {
-		dir = o.layers
-		inside, own = strings.CutPrefix(name, "/opt/")
-	}
-	if !own || dir == "" {
+	dir, inside, ok := o.own(name)
+	if !ok {
 		return "", false
 	}
 	line, err := firstLine(dir, inside)
 	return line, err == nil
+}
+
+// loaderOf finds the dynamic loader that a program of the function's own names; empty: none. It looks where the kernel does
+// (load_elf_binary, fs/binfmt_elf.c), and at nothing else: debug/elf wants a program to be whole.
+func (o outside) loaderOf(name string) string {
+	dir, inside, _ := o.own(name)
+	f, err := os.OpenInRoot(dir, inside)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	read := func(at uint64, v any) bool {
+		return binary.Read(io.NewSectionReader(f, int64(at), int64(binary.Size(v))), binary.LittleEndian, v) == nil
+	}
+	var head elf.Header64
+	const most = 64 << 10 // bytes of program headers that the kernel takes
+	size := uint64(binary.Size(elf.Prog64{}))
+	if !read(0, &head) || uint64(head.Phnum)*size > most {
+		return ""
+	}
+	for i := range uint64(head.Phnum) {
+		var p elf.Prog64
+		if !read(head.Phoff+i*size, &p) {
+			return ""
+		}
+		if elf.ProgType(p.Type) == elf.PT_INTERP {
+			path := make([]byte, min(p.Filesz, unix.PathMax))
+			if !read(p.Off, path) {
+				return ""
+			}
+			loader, _, _ := strings.Cut(string(path), "\x00")
+			return loader
+		}
+	}
+	return ""
 }

@@ -1,6 +1,9 @@
 package sandbox
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -138,6 +141,32 @@ func TestCheckInterpreter(t *testing.T) {
 	for name, inside := range paths {
 		if err := o.checkInterpreter([]string{name, "/usr/bin/python3"}); (err == nil) != inside {
 			t.Errorf("the command %q: %v", name, err)
+		}
+	}
+}
+
+// TestCheckLoader: the kernel executes a program's dynamic loader as it does a script's interpreter.
+func TestCheckLoader(t *testing.T) {
+	o := fakeRoot(t)
+	for name, inside := range paths {
+		var program bytes.Buffer
+		loader := append([]byte(name), 0)
+		at := uint64(64 + 2*56)
+		head := elf.Header64{Phoff: 64, Phentsize: 56, Phnum: 2, Shoff: 1 << 62, Shnum: 9} // sections are nothing to the kernel
+		copy(head.Ident[:], elf.ELFMAG)
+		for _, part := range []any{
+			head, elf.Prog64{Type: uint32(elf.PT_LOAD)}, elf.Prog64{Type: uint32(elf.PT_INTERP), Off: at, Filesz: uint64(len(loader))}, loader,
+		} {
+			if err := binary.Write(&program, binary.LittleEndian, part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(o.code, "bootstrap"), program.Bytes(), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		err := o.checkInterpreter(nil)
+		if (err == nil) != inside || !inside && !strings.Contains(err.Error(), "dynamic loader") {
+			t.Errorf("the loader %q: %v", name, err)
 		}
 	}
 }
