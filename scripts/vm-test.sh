@@ -10,8 +10,8 @@
 #   --work   where the root file system, the disk and the log go; a root file system that is there is used again
 #            (default: bin/vm)
 #
-# Needs root (mmdebstrap, mke2fs) and Debian's packages mmdebstrap, qemu-system-x86 or qemu-system-arm, e2fsprogs, cpio and kmod. With
-# /dev/kvm a run takes minutes, without it an hour or more: the processor is emulated. The machine has no network.
+# Needs root (mmdebstrap, mke2fs) and Debian's packages mmdebstrap, qemu-system-x86 or qemu-system-arm, e2fsprogs, cpio and
+# kmod. With /dev/kvm a run takes minutes, without it an hour or more: the processor is emulated. The machine has no network.
 # Exit codes: 0 all steps passed, 1 a step failed, 2 usage, 3 something is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
