@@ -21,10 +21,10 @@ const maxInterpreters = 5
 const maxLinks = 40
 
 // CheckInterpreter checks the program that a function's command names, and the interpreters that it names, from script to
-// script and to the dynamic loader of a program, as far as they are the function's own. The command is nil or as Config has it; code and layers are where /var/task
-// and /opt are outside; layers may be empty. Each may be any program of the function's root, but none below /proc:
-// /proc/self/exe is not a program of the function's but, at that moment, the lab's. The error is a [*StartError] of the step
-// "exec".
+// script and to the dynamic loader of a program, as far as they are the function's own. The command is nil or as Config has
+// it; code and layers are where /var/task and /opt are outside; layers may be empty. Each may be any program of the
+// function's root, but none below /proc: /proc/self/exe is not a program of the function's but, at that moment, the lab's.
+// The error is a [*StartError] of the step "exec".
 func CheckInterpreter(command []string, code, layers string) error {
 	return outside{"/", code, layers}.checkInterpreter(command)
 }

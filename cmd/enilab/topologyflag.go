@@ -57,13 +57,11 @@ func (f *topologyFlag) load(ctx context.Context, stdin io.Reader) (*declared, er
 // readTopology reads and checks the topology in a file, or in standard input ("-"), for a lab of a Region.
 func readTopology(ctx context.Context, path, region string, stdin io.Reader) (*declared, error) {
 	d := &declared{file: path}
-	var err error
 	if path == "-" {
 		d.file = "stdin"
-		d.text, err = readAll(ctx, func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }, maxTopology)
-	} else {
-		d.text, err = readAll(ctx, func() (io.ReadCloser, error) { return os.Open(path) }, maxTopology)
 	}
+	var err error
+	d.text, err = streams{in: stdin}.readFile(ctx, path, maxTopology)
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}
