@@ -58,7 +58,7 @@ prepare() {
 install() {
   local missing=() package
   for package in "${packages[@]}"; do
-    if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$'; then missing+=("$package"); fi
+    if [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) != *' installed' ]]; then missing+=("$package"); fi
   done
   if [ ${#missing[@]} -gt 0 ]; then
     echo "bench-peers: installs Debian packages: ${missing[*]}" >&2

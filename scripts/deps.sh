@@ -80,7 +80,10 @@ packages() {
 is_optional() { [[ " awscli chromium python3-jsonschema python3-yaml " == *" $1 "* ]]; }
 
 # is_offered is true where apt has a candidate, or has no lists yet and cannot know.
-is_offered() { [ -z "$(apt-cache policy coreutils)" ] || apt-cache policy "$1" | grep -q 'Candidate: [^(]'; }
+#
+# Here and elsewhere nothing is piped into a command that may stop reading, such as `grep -q`: with pipefail the pipe fails
+# if what writes has not ended by then.
+is_offered() { [ -z "$(apt-cache policy coreutils)" ] || [[ $(apt-cache policy "$1") =~ Candidate:\ [^\(] ]]; }
 
 # go_minor prints 26 for Go 1.26, whatever its patch, and 0 if there is no Go. It fetches none: the module's go.mod names a
 # newer one than distributions have, and outside the module nobody asks for it.
@@ -97,7 +100,7 @@ fetch_go() {
   local have want
   have=$(cd / && GOTOOLCHAIN=local go env GOVERSION)
   want=go$(awk '$1 == "go" { print $2 }' "$top/go.mod")
-  if [ "$(printf '%s\n%s\n' "${want#go}" "${have#go}" | sort -V | head -n 1)" = "${want#go}" ]; then return; fi
+  if [ "$(printf '%s\n%s\n' "${want#go}" "${have#go}" | sort -V | sed -n 1p)" = "${want#go}" ]; then return; fi
   if [ "$(cd / && go env GOTOOLCHAIN)" = local ]; then
     give_up "$want is needed, this is $have, and GOTOOLCHAIN=local keeps it from fetching that. Try: go env -w GOTOOLCHAIN=auto"
   fi
@@ -119,7 +122,7 @@ install_go() {
   release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
   # The mirror is the one that the machine's own sources name.
   # shellcheck disable=SC2016 # apt-get's variables
-  site=$(apt-get indextargets --format '$(CODENAME) $(SITE)' 'Created-By: Packages' 'Component: main' | awk -v r="$release" '$1 == r { print $2; exit }')
+  site=$(apt-get indextargets --format '$(CODENAME) $(SITE)' 'Created-By: Packages' 'Component: main' | awk -v r="$release" '$1 == r && !found++ { print $2 }')
   if [ -z "$site" ]; then give_up "this distribution's Go is too old, and no source of apt's names the release $release. See https://go.dev/doc/install"; fi
   echo "deps: installs Go from $release-backports, which is new here: $backports"
   printf 'deb %s %s-backports main\n' "$site" "$release" >"$backports"

@@ -151,6 +151,6 @@ longest_first() {
 
 may_be_root() { [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -v; }; }
 
-say() { printf '\n== %s\n' "$*" >&2; }
+say() { printf '\n== %s\n' "$*"; } # to gotestsum, which passes on what is no event
 
 main "$@"
