@@ -190,13 +190,23 @@ func TestNeighborsFindEachOther(t *testing.T) {
 	}
 }
 
-// TestScanLeavesNoQuestions: an owner that tries its whole subnet, by routes and past them, leaves nothing in the kernel's
-// table of neighbours, which all namespaces share, but what makes room at once.
+// TestScanLeavesNoQuestions: who tries a whole subnet, by routes and past them, leaves nothing in the kernel's table of
+// neighbours, which all namespaces share, but what makes room at once: neither in its own namespace nor in the VPC's.
 func TestScanLeavesNoQuestions(t *testing.T) {
 	nstest.NoLeaks(t)
 	vpc, owner := newVPC(t, plain("vpc-blue")), newNode(t, "owner")
 	attach(t, vpc, owner, open, true)
-	nstest.Scan(t, owner.NS, netip.MustParseAddr("10.0.1.2"))
+	r, err := vpc.AddResource(t.Context(), whoami(t, "server", "subnet-a", "10.0.1.200", []string{"sg-open"}, 80))
+	must(t, err)
+	t.Cleanup(func() { must(t, r.Close()) })
+	for name, from := range map[string]*netlab.Node{"an owner": owner, "a server": r.Node} {
+		t.Run(name, func(t *testing.T) {
+			nstest.Scan(t, from.NS, netip.MustParseAddr("10.0.1.2"))
+			_, _, err := reach(from, "tcp4", netip.MustParseAddrPort("10.0.1.200:80"), answerWithin) // behind all that
+			must(t, err)
+			nstest.AsksNobody(t, vpc.Node.NS)
+		})
+	}
 }
 
 func TestDeleteAndForget(t *testing.T) {

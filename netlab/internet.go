@@ -133,7 +133,8 @@ func (in *Internet) State() ProcessState { return in.server.State() }
 func (in *Internet) Close() error { return in.undo.Close() }
 
 // Connect gives a node its way out: eth0 with a public address of its own, and the default route. The address is taken
-// until Disconnect.
+// until Disconnect. Each end is told the other's hardware address for good: neither asks, so neither takes room in the
+// kernel's one table of neighbours.
 func (in *Internet) Connect(ctx context.Context, n *Node) (_ netip.Addr, err error) {
 	in.mu.Lock()
 	public, ok := in.edges.Take()
@@ -146,9 +147,18 @@ func (in *Internet) Connect(ctx context.Context, n *Node) (_ netip.Addr, err err
 	if err == nil {
 		err = join(in.Node, name, internetRouter, public)
 	}
-	var end netlink.Link
+	var end, edge netlink.Link
 	if err == nil {
 		end, err = n.Link.LinkByName(OwnerLink)
+	}
+	if err == nil {
+		edge, err = in.Node.Link.LinkByName(name)
+	}
+	if err == nil {
+		err = n.tell(end, internetRouter, edge)
+	}
+	if err == nil {
+		err = in.Node.tell(edge, public, end)
 	}
 	if err == nil {
 		err = n.Link.AddrAdd(end, &netlink.Addr{IPNet: IPNet(Host(public))})
@@ -160,6 +170,16 @@ func (in *Internet) Connect(ctx context.Context, n *Node) (_ netip.Addr, err err
 		return netip.Addr{}, errors.Join(fmt.Errorf("internet: connect %s: %w", n.Name, err), in.Disconnect(public))
 	}
 	return public, nil
+}
+
+// tell makes the other end of a link the only neighbour there, and has the link ask for none.
+func (n *Node) tell(link netlink.Link, address netip.Addr, other netlink.Link) error {
+	index := link.Attrs().Index
+	err := n.Request(linkUpSilent(index), Entry{Link: index, MAC: other.Attrs().HardwareAddr, To: address}.Set())
+	if err != nil {
+		return fmt.Errorf("link %s: %w", link.Attrs().Name, Blame(err, "up", "hardware address of "+address.String()))
+	}
+	return nil
 }
 
 // Disconnect takes a way out back, and its address becomes another's. It is cheap if the node has been closed before.

@@ -224,6 +224,10 @@ func TestInternet(t *testing.T) {
 		}
 		edges = append(edges, edge)
 	}
+	// One that tries many addresses, or the internet's server if it is somebody else's, takes no room of the kernel's.
+	for _, n := range []*netlab.Node{edges[0], in.Node} {
+		nstest.Scan(t, n.NS, netip.MustParseAddr("192.0.2.10"))
+	}
 	// The internet is a server, no router: what is connected to it stays apart.
 	l, err := edges[1].NS.Listen(netip.MustParseAddrPort("192.0.2.5:80"))
 	must(t, err)

@@ -2,6 +2,8 @@ package nstest
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"testing"
 
@@ -11,14 +13,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Scan sends a datagram to each of 100 addresses over eth0 of a namespace, as somebody without any right can: as the routes
-// have it, and bound to the device and past them. It fails the test if the kernel then asks for an address.
+// Scan sends a datagram to each of 100 addresses, first and those that follow it, from a namespace, as somebody without any
+// right can: as the routes have it, and bound to each of its links and past them. It fails the test if the kernel then asks
+// for an address there, in its table of neighbours that all namespaces share.
 func Scan(tb testing.TB, ns *netns.NS, first netip.Addr) {
 	tb.Helper()
 	err := ns.Do(func() error {
-		for _, device := range []string{"", "eth0"} {
-			if err := scan(device, first); err != nil {
-				return err
+		links, err := net.Interfaces()
+		if err != nil {
+			return err
+		}
+		if err := scan("", first); err != nil {
+			return err
+		}
+		for _, l := range links {
+			if l.Flags&net.FlagLoopback != 0 {
+				continue
+			}
+			if err := scan(l.Name, first); err != nil {
+				return fmt.Errorf("%s: %w", l.Name, err)
 			}
 		}
 		return nil
@@ -26,6 +39,13 @@ func Scan(tb testing.TB, ns *netns.NS, first netip.Addr) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	AsksNobody(tb, ns)
+}
+
+// AsksNobody fails the test if the kernel has asked for the hardware address of a neighbour in the namespace: one whose
+// entry is neither permanent nor of a link without such questions.
+func AsksNobody(tb testing.TB, ns *netns.NS) {
+	tb.Helper()
 	handle, err := netlink.NewHandleAt(ns.Handle())
 	if err != nil {
 		tb.Fatal(err)
@@ -35,10 +55,14 @@ func Scan(tb testing.TB, ns *netns.NS, first netip.Addr) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	var asked []string
 	for _, n := range list {
 		if n.State&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 {
-			tb.Errorf("neighbour %v in state %#x", n.IP, n.State)
+			asked = append(asked, fmt.Sprintf("%v on link %d in state %#x", n.IP, n.LinkIndex, n.State))
 		}
+	}
+	if len(asked) > 0 {
+		tb.Errorf("the kernel asked for %d neighbours: %s …", len(asked), asked[0])
 	}
 }
 
@@ -57,7 +81,10 @@ func scan(device string, to netip.Addr) error {
 	}
 	for range 100 {
 		err := unix.Sendto(fd, []byte{0}, flags, &unix.SockaddrInet4{Port: 9, Addr: to.As4()})
-		if err != nil && !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.EHOSTUNREACH) { // of one before
+		switch {
+		case err == nil, errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.EHOSTUNREACH): // of one before
+		case errors.Is(err, unix.ENETUNREACH): // there is no route
+		default:
 			return err
 		}
 		to = to.Next()
