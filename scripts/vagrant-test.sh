@@ -98,8 +98,9 @@ RUBY
   rm "$work/box/box.img"
 }
 
-# kvm is true if KVM works: a machine that is a guest may have the device and no way to use it.
-kvm() { qemu-system-x86_64 -accel kvm -machine none -display none -monitor stdio <<<quit >/dev/null 2>&1; }
+# kvm is true if KVM can boot a distribution's kernel. With the device alone it need not: PVM offers KVM without the
+# processor's help, to kernels that know it.
+kvm() { [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; }
 
 # libvirt starts its daemon in namespaces of its own, with directories of its own over those of the machine's.
 libvirt() {

@@ -200,13 +200,18 @@ echo '== the end'
 SCRIPT
 }
 
+# kvm is true if KVM can boot a distribution's kernel. With the device alone it need not: PVM offers KVM without the
+# processor's help, to kernels that know it.
+kvm() { [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; }
+
 boot() {
   log=$work/$release-$arch.log
   echo "vm-test: boots $release on $arch; what it prints is in $log"
-  local machine=()
+  local machine=() accel=(-accel 'tcg,thread=multi')
+  if kvm; then accel=(-accel kvm); fi
   case $arch in
-    amd64) machine=(-accel kvm -accel "tcg,thread=multi" -cpu max -append 'root=/dev/vda rw console=ttyS0 panic=5' -drive "file=$work/disk.img,if=virtio,format=raw,cache=unsafe") ;;
-    arm64) machine=(-M virt -accel "tcg,thread=multi" -cpu cortex-a72 -append 'console=ttyAMA0 rdinit=/init panic=5') ;;
+    amd64) machine=("${accel[@]}" -cpu max -append 'root=/dev/vda rw console=ttyS0 panic=5' -drive "file=$work/disk.img,if=virtio,format=raw,cache=unsafe") ;;
+    arm64) machine=(-M virt -accel 'tcg,thread=multi' -cpu cortex-a72 -append 'console=ttyAMA0 rdinit=/init panic=5') ;;
   esac
   # The machine's end is the end of its processor, after poweroff or a panic; a run that hangs ends after six hours.
   timeout -k 10 6h "$(qemu)" "${machine[@]}" -smp 2 -m 4096 -kernel "$work/vmlinuz-$arch" -initrd "$work/initrd-$arch" \
