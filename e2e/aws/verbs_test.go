@@ -208,7 +208,8 @@ func TestLockNamesItsHolder(t *testing.T) {
 	l := up(t, empty)
 	lock := try(os.OpenFile(filepath.Join(l.home, "run", l.name+".lock"), os.O_CREATE|os.O_RDWR, 0o600))(t)
 	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+	const setLock = 37 // F_OFD_SETLK
+	if err := syscall.FcntlFlock(lock.Fd(), setLock, &syscall.Flock_t{Type: syscall.F_WRLCK}); err != nil {
 		t.Fatal(err)
 	}
 	lock.WriteString(`{"verb":"up","pid":4711,"since":"2026-01-02T03:04:05Z"}`)

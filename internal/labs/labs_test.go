@@ -98,6 +98,39 @@ func TestLockNamesItsHolder(t *testing.T) {
 	}
 }
 
+// Who looks for stale locks never keeps anybody from taking one.
+func TestLookingTakesNoLock(t *testing.T) {
+	roots := labs.Roots{Run: filepath.Join(t.TempDir(), "run"), State: t.TempDir()}
+	p, err := roots.Of("lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, looked := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(looked)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				roots.Stale()
+			}
+		}
+	}()
+	for range 1_000 {
+		lock, err := p.Lock("up")
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if err := lock.Unlock(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	<-looked
+}
+
 // A lock is stale if its holder was killed before the lab had anything else.
 func TestStaleLocks(t *testing.T) {
 	roots := labs.Roots{Run: filepath.Join(t.TempDir(), "run"), State: t.TempDir()}

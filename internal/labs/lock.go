@@ -25,6 +25,9 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
+	if e.PID == 0 { // it has only just begun, or its disk is full
+		return fmt.Sprintf("lab %s is locked by another enilab; wait for it, or end it", e.Lab)
+	}
 	return fmt.Sprintf("lab %s is locked by 'enilab %s' (pid %d) since %s; wait for it, or end it", e.Lab, e.Verb, e.PID, e.Since.Format(time.TimeOnly))
 }
 
@@ -44,12 +47,12 @@ func (p Place) Lock(verb string) (*Lock, error) {
 		if err != nil {
 			return nil, fmt.Errorf("lab %s: lock: %w", p.Name, err)
 		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if err := fcntl(f, setLock, &syscall.Flock_t{Type: syscall.F_WRLCK}); err != nil {
 			defer f.Close()
-			if !errors.Is(err, syscall.EWOULDBLOCK) {
+			if !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EACCES) {
 				return nil, fmt.Errorf("lab %s: lock: %w", p.Name, err)
 			}
-			locked := &LockedError{Lab: p.Name, Holder: Holder{Verb: "?"}}
+			locked := &LockedError{Lab: p.Name}
 			_ = json.NewDecoder(f).Decode(&locked.Holder) // it may be writing that just now
 			return nil, locked
 		}
@@ -78,6 +81,24 @@ func (l *Lock) Unlock() error {
 	return errors.Join(err, l.file.Close())
 }
 
+// Locks of open file descriptions (fcntl_locking(2)): unlike those of flock(2) they can be looked at without being taken. Package
+// syscall does not name them.
+const (
+	getLock = 36 // F_OFD_GETLK
+	setLock = 37 // F_OFD_SETLK
+)
+
+func fcntl(f *os.File, command int, lock *syscall.Flock_t) error {
+	return syscall.FcntlFlock(f.Fd(), command, lock)
+}
+
+// isLocked tells whether somebody holds a lock on the file. Who takes one meanwhile does not notice that it was asked.
+func isLocked(f *os.File) (bool, error) {
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK}
+	err := fcntl(f, getLock, &lock) // which answers with the lock in the way, or that there is none
+	return lock.Type != syscall.F_UNLCK, err
+}
+
 // Stale lists the places where a verb that was killed has left its lock, and nothing else.
 func (r Roots) Stale() (places []Place) {
 	if r.check() != nil {
@@ -89,8 +110,8 @@ func (r Roots) Stale() (places []Place) {
 		if err != nil || place.Exists() {
 			continue
 		}
-		if f, err := os.Open(path); err == nil {
-			if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
+		if f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0); err == nil {
+			if locked, err := isLocked(f); err == nil && !locked {
 				places = append(places, place)
 			}
 			f.Close()
