@@ -19,8 +19,9 @@ import (
 // keeper is the first process of a realm that stays up. It knows next to nothing, so that nothing can go wrong with it:
 // the realm ends with it.
 type keeper struct {
-	self *os.File // its pidfd
-	stop chan struct{}
+	self    *os.File // its pidfd
+	stop    chan struct{}
+	clients clients
 
 	mu      sync.Mutex // also over every start, so that reap never meets a child that is not yet known
 	lab     string
@@ -31,7 +32,7 @@ type keeper struct {
 // ready is what the keeper writes to its result once it serves.
 const ready = "ready"
 
-// maxClients are served at once.
+// maxClients are connected at once.
 const maxClients = 32
 
 // Keep is the whole life of a keeper. It reaps the realm's orphans, serves its socket and starts the daemon, until it is
@@ -116,17 +117,20 @@ func (k *keeper) say(format string, args ...any) {
 	fmt.Printf("%s keeper: %s\n", time.Now().Format(time.RFC3339), fmt.Sprintf(format, args...))
 }
 
+// accept serves clients until the listener is closed.
 func (k *keeper) accept(l *net.UnixListener) {
-	var clients clients
 	for {
 		c, err := l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
 		if err != nil {
 			time.Sleep(100 * time.Millisecond) // no descriptor or memory just now
 			continue
 		}
-		clients.add(c)
+		k.clients.add(c)
 		go func() {
-			defer clients.remove(c)
+			defer k.clients.remove(c)
 			defer func() {
 				if p := recover(); p != nil {
 					k.say("a request panicked: %v", p)
@@ -137,27 +141,57 @@ func (k *keeper) accept(l *net.UnixListener) {
 	}
 }
 
-// clients are the connections that are served. When there are too many, the one that has been there longest makes room: a
-// client that hangs does, and one that is only slow asks again.
+// clients are the connections that are open. When there are too many, the one makes room that has not asked anything for
+// longest: a client that hangs does, and one that is only slow asks again. Who has asked is answered.
 type clients struct {
-	mu   sync.Mutex // guards open
-	open []*net.UnixConn
+	mu     sync.Mutex // guards the others
+	silent []*net.UnixConn
+	asked  []*net.UnixConn
+	left   chan struct{} // closed when one of asked is served; nil if nobody waits for that
 }
 
+// add waits while all have asked and are not served yet.
 func (l *clients) add(c *net.UnixConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open = append(l.open, c); len(l.open) > maxClients {
-		l.open[0].Close() //nolint:errcheck // who serves it finds it closed
-		l.open = l.open[1:]
+	for len(l.asked) >= maxClients {
+		if l.left == nil {
+			l.left = make(chan struct{})
+		}
+		left := l.left
+		l.mu.Unlock()
+		<-left
+		l.mu.Lock()
 	}
+	if l.silent = append(l.silent, c); len(l.silent)+len(l.asked) > maxClients {
+		l.silent[0].Close() //nolint:errcheck // who serves it finds it closed
+		l.silent = l.silent[1:]
+	}
+}
+
+// asks notes that a client has asked. It is false if that had to make room, and believes that nothing is done for it.
+func (l *clients) asks(c *net.UnixConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.silent, c)
+	if i < 0 {
+		return false
+	}
+	l.silent = slices.Delete(l.silent, i, i+1)
+	l.asked = append(l.asked, c)
+	return true
 }
 
 func (l *clients) remove(c *net.UnixConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.Close() //nolint:errcheck // all is said
-	l.open = slices.DeleteFunc(l.open, func(o *net.UnixConn) bool { return o == c })
+	is := func(o *net.UnixConn) bool { return o == c }
+	l.silent, l.asked = slices.DeleteFunc(l.silent, is), slices.DeleteFunc(l.asked, is)
+	if l.left != nil {
+		close(l.left)
+		l.left = nil
+	}
 }
 
 // talk serves a client: one request, one answer.
@@ -172,6 +206,9 @@ func (k *keeper) talk(c *net.UnixConn) {
 		files, err = receive(c, &r)
 	}
 	defer closeAll(files)
+	if !k.clients.asks(c) {
+		return
+	}
 	if err == nil {
 		err = k.do(r, files)
 	}
@@ -188,7 +225,8 @@ func (k *keeper) talk(c *net.UnixConn) {
 	if k.process != nil {
 		processes = append(processes, k.process)
 	}
-	_ = send(c, a, processes...) // the client may have gone
+	_ = c.SetDeadline(time.Now().Add(patience)) // what was asked may have taken long
+	_ = send(c, a, processes...)                // the client may have gone
 }
 
 func (k *keeper) end() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -168,4 +169,88 @@ func TestSlowIsNotDead(t *testing.T) {
 	if _, _, err := (&Keeper{dir: dir}).call(ctx, request{Do: doStatus}); !errors.Is(err, ErrNoKeeper) {
 		t.Errorf("it has ended: %v", err)
 	}
+}
+
+// TestWhoHasAskedIsAnswered: however many clients come that ask nothing, one whose request is being carried out is not sent away. It would
+// believe that nothing was done.
+func TestWhoHasAskedIsAnswered(t *testing.T) {
+	nstest.NoLeaks(t)
+	path := filepath.Join(t.TempDir(), "keeper.sock")
+	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := openProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer self.Close()
+	k := &keeper{self: self, lab: "up-1-2-3"}
+	accepted := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		k.accept(l)
+	}()
+	dial := func() *net.UnixConn {
+		c, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: path, Net: "unixpacket"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	has := func(silent, asked int) {
+		t.Helper()
+		nstest.Eventually(t, 0, func() error {
+			k.clients.mu.Lock()
+			defer k.clients.mu.Unlock()
+			if s, a := len(k.clients.silent), len(k.clients.asked); s != silent || a != asked {
+				return fmt.Errorf("%d clients have asked and %d have not, want %d and %d", a, s, asked, silent)
+			}
+			return nil
+		})
+	}
+
+	k.mu.Lock() // whatever is asked takes long
+	first := dial()
+	if err := send(first, request{Do: doStatus}); err != nil {
+		t.Fatal(err)
+	}
+	has(0, 1)
+	hanging := dial()
+	for n := range maxClients + 5 {
+		defer dial().Close()
+		has(min(n+2, maxClients-1), 1)
+	}
+	if _, err := receive(hanging, new(answer)); !errors.Is(err, io.EOF) {
+		t.Errorf("who has hung for longest: %v, want that it has made room", err)
+	}
+	hanging.Close()
+
+	// When all that are there have asked, the next waits for one of them.
+	asking := []*net.UnixConn{first}
+	for n := 1; n < maxClients; n++ {
+		c := dial()
+		has(maxClients-n, n)
+		if err := send(c, request{Do: doStatus}); err != nil {
+			t.Fatal(err)
+		}
+		has(maxClients-n-1, n+1)
+		asking = append(asking, c)
+	}
+	late := dial()
+	if err := send(late, request{Do: doStatus}); err != nil {
+		t.Fatal(err)
+	}
+	k.mu.Unlock()
+	for i, c := range append(asking, late) {
+		var a answer
+		files, err := receive(c, &a)
+		closeAll(files)
+		if err != nil || a.Lab != "up-1-2-3" {
+			t.Errorf("client %d is answered %+v, %v", i, a, err)
+		}
+		c.Close()
+	}
+	l.Close()
+	<-accepted
 }
