@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// healthyWithin bounds how long a server may take to show that it is healthy: what Docker gives a container's health check
+// HealthyWithin bounds how long a server may take to show that it is healthy, its check included: what Docker gives a container's health check
 // (https://docs.docker.com/reference/dockerfile/#healthcheck).
-const healthyWithin = 30 * time.Second
+const HealthyWithin = 30 * time.Second
 
 var errServerEnded = errors.New("the server has ended meanwhile")
 
 // Healthy looks at the server once: it runs, its port accepts connections, and its check exits 0, all that within 30 s. The error
 // says which of them is not so.
 func (r *Resource) Healthy(ctx context.Context) error {
-	if err := r.look(ctx, healthyWithin); err != nil {
+	if err := r.look(ctx, HealthyWithin); err != nil {
 		return fmt.Errorf("resource %s: %w", r.Name, err)
 	}
 	return nil

@@ -1,15 +1,33 @@
 package topology
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
+
+	"enilab/netlab"
 )
 
 const labs = "../../examples/labs/"
 
 func TestSchemaIsCurrent(t *testing.T) { golden(t, labs+"lab.schema.json", Schema()) }
+
+// What is said of a check's time is what is done.
+func TestSchemaTellsHowLongAChecksAnswerMayTake(t *testing.T) {
+	of := func(field string) string {
+		f, _ := reflect.TypeFor[Health]().FieldByName(field)
+		return f.Tag.Get("doc")
+	}
+	for _, field := range []string{"Command", "Interval"} {
+		if want := fmt.Sprintf("%.0f s", netlab.HealthyWithin.Seconds()); !strings.Contains(of(field), want) {
+			t.Errorf("%s: %q does not say %s", field, of(field), want)
+		}
+	}
+}
 
 // The examples are right, and the code that they name is what 'make build' makes.
 func TestExamples(t *testing.T) {

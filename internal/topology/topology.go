@@ -86,8 +86,8 @@ type Resource struct {
 // Health tells whether a server serves.
 type Health struct {
 	Port     uint16        `yaml:"port" min:"1" doc:"A TCP port that accepts connections."`
-	Command  []string      `yaml:"command" minItems:"1" scalar:"any" doc:"Or a command, run where the server runs, that ends with status 0. {address} stands for the resource's address."`
-	Interval time.Duration `yaml:"interval" default:"2s" min:"100ms" max:"1h" doc:"How often to ask."`
+	Command  []string      `yaml:"command" minItems:"1" scalar:"any" doc:"Or a command, run where the server runs, that ends with status 0 within 30 s. {address} stands for the resource's address."`
+	Interval time.Duration `yaml:"interval" default:"2s" min:"100ms" max:"1h" doc:"How often to ask. An answer may take 30 s, however short this is: a server that has not shown by then that it is healthy is started again."`
 }
 
 // Function is a function.
