@@ -2,12 +2,12 @@ package sandbox_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"enilab/internal/nstest"
+	"enilab/internal/testlab"
 	"enilab/sandbox"
 )
 
@@ -25,7 +25,7 @@ func BenchmarkStartTrue(b *testing.B) {
 					b.Skip(err)
 				}
 				var err error
-				if groups, err = sandbox.NewCgroups(fmt.Sprintf("bench-%d", os.Getpid())); err != nil {
+				if groups, err = sandbox.NewCgroups(testlab.Name(b, "bench")); err != nil {
 					b.Fatal(err)
 				}
 				defer groups.Close()

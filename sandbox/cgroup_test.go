@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"enilab/internal/nstest"
+	"enilab/internal/testlab"
 	"enilab/sandbox"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ func groups(t *testing.T) (*sandbox.Cgroups, string) {
 	if err := sandbox.CheckCgroups(); err != nil {
 		t.Skip(err)
 	}
-	lab := fmt.Sprintf("test-%d", os.Getpid())
+	lab := testlab.Name(t, "test")
 	t.Cleanup(func() {
 		if left := labDirs(t, lab); len(left) > 0 {
 			t.Errorf("left: %v", left)
@@ -182,7 +183,8 @@ func TestGroupGoesWithItsEnvironment(t *testing.T) {
 func TestRemoveCgroups(t *testing.T) {
 	nstest.NoLeaks(t)
 	g, lab := groups(t)
-	other, err := sandbox.NewCgroups(lab + "-2")
+	second := testlab.Name(t, "second")
+	other, err := sandbox.NewCgroups(second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +215,7 @@ func TestRemoveCgroups(t *testing.T) {
 	if left := labDirs(t, lab); len(dirs) == 0 || len(left) > 0 {
 		t.Errorf("had %v, left %v", dirs, left)
 	}
-	if len(labDirs(t, lab+"-2")) != len(dirs) {
+	if len(labDirs(t, second)) != len(dirs) {
 		t.Error("the other lab's groups are gone too")
 	}
 	if err := sandbox.RemoveCgroups(lab); err != nil {

@@ -1,12 +1,11 @@
 package sandbox_test
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"enilab/internal/nstest"
+	"enilab/internal/testlab"
 	"enilab/sandbox"
 )
 
@@ -70,7 +69,7 @@ func TestLabsHaveUserIDsOfTheirOwn(t *testing.T) {
 	}
 	const base, ranges = 2_000_000_000, 100
 	lab := func(name string) (*sandbox.Cgroups, uint32) {
-		g, err := sandbox.NewCgroups(fmt.Sprintf("test-%d-%s", os.Getpid(), name))
+		g, err := sandbox.NewCgroups(testlab.Name(t, name))
 		must(t, err)
 		first, err := g.ClaimUIDs(base, ranges)
 		must(t, err)

@@ -8,40 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"enilab/internal/testlab"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
-// memoryGroup makes a control group for so many bytes of memory.
-func memoryGroup(t *testing.T, bytes int) (dir string) {
-	t.Helper()
-	for _, limit := range []string{"/sys/fs/cgroup/memory/GROUP/memory.limit_in_bytes", "/sys/fs/cgroup/GROUP/memory.max"} {
-		file := strings.Replace(limit, "GROUP", fmt.Sprintf("enilab-test-memory-%d", os.Getpid()), 1)
-		if os.Mkdir(filepath.Dir(file), 0o755) != nil {
-			continue // not this machine's version
-		}
-		t.Cleanup(func() {
-			if err := os.Remove(filepath.Dir(file)); err != nil {
-				t.Error(err)
-			}
-		})
-		f, err := os.OpenFile(file, os.O_WRONLY, 0)
-		if err != nil {
-			continue // the root does not hand memory on
-		}
-		defer f.Close()
-		if _, err := fmt.Fprint(f, bytes); err != nil {
-			t.Fatal(err)
-		}
-		return filepath.Dir(file)
-	}
-	t.Skip("no control groups limit memory here")
-	return ""
-}
-
 // A control plane that is confined to little memory is not ended by clients who send it much, and goes on serving others.
 func TestLittleMemory(t *testing.T) {
-	group := memoryGroup(t, 90<<20)
+	group := testlab.MemoryGroup(t, "memory", 90<<20)
 	l := planned(t, t.TempDir(), "name: lab\nfunctions:\n  f: {code: go.zip}\n")
 	l.program = filepath.Join(t.TempDir(), "confined")
 	script := fmt.Sprintf("#!/bin/sh\necho 0 >%s/cgroup.procs && exec %s \"$@\"\n", group, enilab)

@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"internal/spelling":  {},
 	"internal/wildcard":  {},
 	"internal/nstest":    {"internal/netns"},
+	"internal/testlab":   {"internal/nstest", "internal/realm", "sandbox"},
 	"internal/ruleset":   {},
 	"internal/confine":   {},
 	"netlab":             {"internal/confine", "internal/ruleset", "internal/netns", "internal/program", "internal/undo"},
@@ -67,7 +68,7 @@ var mayImport = map[string][]string{
 	"scripts":       {"internal/netns", "netlab"}, // what measures peers makes customers' networks of its own
 }
 
-// testsMayImport lists what tests need besides, and nstest.
+// testsMayImport lists what tests need besides, and nstest and testlab.
 var testsMayImport = map[string][]string{
 	"internal/ruleset": {"internal/netns"},
 	"examples":         {"sandbox", "netlab", "internal/netns"}, // they run the functions in it
@@ -97,7 +98,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		}
 		checked++
 		check(t, dir, pkg.Imports, nil)
-		check(t, dir, slices.Concat(pkg.TestImports, pkg.XTestImports), append(testsMayImport[partOf(dir)], "internal/nstest"))
+		check(t, dir, slices.Concat(pkg.TestImports, pkg.XTestImports), append(testsMayImport[partOf(dir)], "internal/nstest", "internal/testlab"))
 		return nil
 	})
 	if err != nil {

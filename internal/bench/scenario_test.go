@@ -17,6 +17,7 @@ import (
 	"enilab/internal/bench"
 	"enilab/internal/nstest"
 	"enilab/internal/realm"
+	"enilab/internal/testlab"
 	"enilab/sandbox"
 )
 
@@ -79,7 +80,7 @@ func options(t *testing.T, scenarios ...string) bench.Options {
 	store := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(store, "go.zip"), code, 0o644))
 	return bench.Options{
-		Scenarios: scenarios, Quick: true, Lab: fmt.Sprintf("bench-test-%d", os.Getpid()), Store: store, Code: "go.zip", Handler: "bootstrap",
+		Scenarios: scenarios, Quick: true, Lab: testlab.Name(t, "test"), Store: store, Code: "go.zip", Handler: "bootstrap",
 		Whoami: []string{"/proc/self/exe", whoamiArg, "{address}:80"},
 		Failed: func(scenario, figure string, err error) { t.Errorf("%s: %s: %v", scenario, figure, err) },
 	}

@@ -18,6 +18,7 @@ import (
 	"enilab/internal/lab"
 	"enilab/internal/lambda"
 	"enilab/internal/nstest"
+	"enilab/internal/testlab"
 	"enilab/netlab"
 	"enilab/sandbox"
 )
@@ -63,7 +64,7 @@ func target(t *testing.T) Target {
 	store := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(store, "go.zip"), code, 0o644))
 	l, err := lab.Build(t.Context(), lab.Config{
-		Name: fmt.Sprintf("compare-test-%d", os.Getpid()), Store: store,
+		Name: testlab.Name(t, "test"), Store: store,
 		Network: netlab.Spec{VPCs: []netlab.VPCSpec{{
 			ID: "vpc", CIDR: netip.MustParsePrefix("10.0.0.0/16"),
 			Subnets:        []netlab.SubnetSpec{{ID: "subnet", CIDR: netip.MustParsePrefix("10.0.1.0/24")}},

@@ -17,6 +17,7 @@ import (
 	"enilab/internal/nstest"
 	"enilab/internal/realm"
 	"enilab/internal/state"
+	"enilab/internal/testlab"
 	"enilab/sandbox"
 )
 
@@ -86,7 +87,7 @@ func newBed(t *testing.T, s Settings) *bed {
 	s.Region, s.Account, s.Workers, s.Store = DefaultRegion, "123456789012", 1, dir
 	d := &Daemon{
 		Config: Config{
-			Name: "bed", Cgroups: fmt.Sprintf("daemon-test-%d", os.Getpid()), Uploads: filepath.Join(dir, "uploads"), Settings: &s,
+			Name: "bed", Cgroups: testlab.Name(t, "test"), Uploads: filepath.Join(dir, "uploads"), Settings: &s,
 			Whoami: []string{"/proc/self/exe", whoamiArg, "{address}:80"}, Internet: []string{"/proc/self/exe", whoamiArg, "0.0.0.0:80"},
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		},

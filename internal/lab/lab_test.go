@@ -23,6 +23,7 @@ import (
 	"enilab/internal/netns"
 	"enilab/internal/nstest"
 	"enilab/internal/realm"
+	"enilab/internal/testlab"
 	"enilab/netlab"
 	"enilab/sandbox"
 )
@@ -94,7 +95,7 @@ func TestBuildShowAndClose(t *testing.T) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is missing; scripts/deps.sh test installs it")
 	}
-	name := fmt.Sprintf("lab-test-%d", os.Getpid())
+	name := testlab.Name(t, "test")
 	store := t.TempDir()
 	l, err := lab.Build(t.Context(), lab.Config{Name: name, Network: lab.TwoTenants(server("{address}:80")), Internet: server("0.0.0.0:80"), Store: store})
 	must(t, err)

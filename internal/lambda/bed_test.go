@@ -19,6 +19,7 @@ import (
 
 	"enilab/internal/lambda"
 	"enilab/internal/nstest"
+	"enilab/internal/testlab"
 	"enilab/internal/undo"
 	"enilab/nat"
 	"enilab/netlab"
@@ -110,7 +111,7 @@ func newBed(t testing.TB, changes ...func(*lambda.Config)) *bed {
 	if !nstest.Rootless() {
 		config.FirstUID = 1_950_000_000
 	}
-	name := fmt.Sprintf("lambda-test-%d-%d", os.Getpid(), beds.Add(1))
+	name := testlab.Name(t, fmt.Sprintf("test%d", beds.Add(1)))
 	if groups, err := sandbox.NewCgroups(name); err == nil {
 		config.Cgroups, b.cgroups = groups, name
 		b.undo.Push(groups.Close)

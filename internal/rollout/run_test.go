@@ -17,6 +17,7 @@ import (
 	"enilab/internal/lab"
 	"enilab/internal/lambda"
 	"enilab/internal/nstest"
+	"enilab/internal/testlab"
 	"enilab/netlab"
 	"enilab/sandbox"
 )
@@ -62,7 +63,7 @@ func target(t *testing.T, subnet, event string) Target {
 	store := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(store, "go.zip"), code, 0o644))
 	l, err := lab.Build(t.Context(), lab.Config{
-		Name: fmt.Sprintf("rollout-test-%d", os.Getpid()), Store: store,
+		Name: testlab.Name(t, "test"), Store: store,
 		Network: netlab.Spec{VPCs: []netlab.VPCSpec{{
 			ID: "vpc", CIDR: netip.MustParsePrefix("10.0.0.0/16"),
 			Subnets:        []netlab.SubnetSpec{{ID: "subnet", CIDR: netip.MustParsePrefix(subnet)}},
