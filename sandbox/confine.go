@@ -1,8 +1,12 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +31,7 @@ type machine struct {
 	lastCapability int
 	limits         map[int]uint64 // what of each resource may be had at most
 	masks          []mask
+	watches        []watchBound
 }
 
 // entries are the descriptors that a stage begins with, as the zygote has them.
@@ -48,7 +53,7 @@ func (s *stage) plan(p *plan, m *machine, e entries) {
 		s.add("wait for ids", unix.SYS_READ, lit(e.ids), own(unsafe.Pointer(&s.failed)), lit(1)).end = true
 	}
 	if p.uid == 0 {
-		s.boundWatches()
+		s.boundWatches(m)
 	}
 	s.begin("session")
 	s.add("setsid", unix.SYS_SETSID)
@@ -65,21 +70,47 @@ func (s *stage) plan(p *plan, m *machine, e entries) {
 	s.becomeFunction()
 }
 
-// maxWatchers is how many inotify instances the processes of an environment may have together.
-const maxWatchers = "16"
+// watchShare is which part of its user's inotify instances and watches an environment may have: an eighth. The lab may have
+// half (package realm).
+const watchShare = 8
 
-// boundWatches keeps an environment in a user namespace from using up the instances of inotify that its user has, who has
-// 128 for all programs (inotify(7)). With a user id of its own it has as many of its own.
-func (s *stage) boundWatches() {
+// watchBound is a setting of a user namespace, and what it is to be.
+type watchBound struct{ setting, limit string }
+
+// watchBounds are what an environment in a user namespace may have of inotify: nothing on a kernel without that.
+func watchBounds() (bounds []watchBound, err error) {
+	for _, what := range []string{"instances", "watches"} {
+		b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_" + what)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inotify: %w", err)
+		}
+		most, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		if err != nil {
+			return nil, fmt.Errorf("inotify: max_user_%s: %w", what, err)
+		}
+		bounds = append(bounds, watchBound{"user.max_inotify_" + what, strconv.Itoa(max(1, most/watchShare))})
+	}
+	return bounds, nil
+}
+
+// boundWatches keeps an environment in a user namespace from using up what its user has of inotify, who has 128 instances for
+// all programs (inotify(7)). With a user id of its own it has as much of its own.
+func (s *stage) boundWatches(m *machine) {
 	s.begin("limits")
-	open := s.add("open user.max_inotify_instances", unix.SYS_OPENAT, lit(unix.AT_FDCWD), s.string("/proc/sys/user/max_inotify_instances"), lit(unix.O_WRONLY|unix.O_CLOEXEC), lit(0))
-	open.pass = [2]uint16{uint16(unix.ENOENT)} // a kernel without inotify
-	fd := s.keep(open)
-	for _, c := range []*call{
-		s.add("bound inotify instances", unix.SYS_WRITE, fd, s.string(maxWatchers), lit(len(maxWatchers))),
-		s.add("close user.max_inotify_instances", unix.SYS_CLOSE, fd),
-	} {
-		c.pass = [2]uint16{uint16(unix.EBADF)}
+	for _, b := range m.watches {
+		file := "/proc/sys/" + strings.Replace(b.setting, ".", "/", 1)
+		open := s.add("open "+b.setting, unix.SYS_OPENAT, lit(unix.AT_FDCWD), s.string(file), lit(unix.O_WRONLY|unix.O_CLOEXEC), lit(0))
+		open.pass = [2]uint16{uint16(unix.ENOENT)} // a kernel that does not bound them by user namespace
+		fd := s.keep(open)
+		for _, c := range []*call{
+			s.add("bound "+b.setting, unix.SYS_WRITE, fd, s.string(b.limit), lit(len(b.limit))),
+			s.add("close "+b.setting, unix.SYS_CLOSE, fd),
+		} {
+			c.pass = [2]uint16{uint16(unix.EBADF)}
+		}
 	}
 }
 

@@ -130,6 +130,9 @@ func newForker() (*forker, error) {
 	if z.machine.limits, err = limitsHere(); err != nil {
 		return nil, err
 	}
+	if z.machine.watches, err = watchBounds(); err != nil {
+		return nil, err
+	}
 	if z.home, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return nil, err
 	}

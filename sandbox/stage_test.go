@@ -14,6 +14,7 @@ var update = flag.Bool("update", false, "write the golden texts anew")
 // TestStage holds what an environment's first moments are made of, call by call, against golden text.
 func TestStage(t *testing.T) {
 	m := machine{lastCapability: 2, limits: map[int]uint64{}, masks: []mask{{"/proc/kcore", "/dev/null", true}, {"/proc/acpi", "/opt", false}}}
+	m.watches = []watchBound{{"user.max_inotify_instances", "16"}, {"user.max_inotify_watches", "1024"}}
 	for _, r := range resources {
 		m.limits[r.resource] = 1 << 40
 	}
@@ -47,7 +48,7 @@ func TestStage(t *testing.T) {
 
 // TestStageHasRoom: a machine with every capability and mask that there may be.
 func TestStageHasRoom(t *testing.T) {
-	m := machine{lastCapability: 63}
+	m := machine{lastCapability: 63, watches: []watchBound{{"user.max_inotify_instances", "2147483647"}, {"user.max_inotify_watches", "2147483647"}}}
 	for _, name := range append(maskedFiles, maskedDirs...) {
 		m.masks = append(m.masks, mask{path: "/proc/" + name, with: "/dev/null"})
 	}

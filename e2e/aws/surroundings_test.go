@@ -724,24 +724,7 @@ func TestEntering(t *testing.T) {
 
 // A lab needs no root, and says what it lacks without.
 func TestRootless(t *testing.T) {
-	nstest.NeedRoot(t)
-	const nobody = 65534
-	credential := &syscall.Credential{Uid: nobody, Gid: nobody}
-	try := exec.Command("unshare", "--user", "--map-root-user", "--net", "true")
-	try.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
-	if out, err := try.CombinedOutput(); err != nil {
-		t.Skipf("user namespaces are not allowed to ordinary users here: %v: %s", err, out)
-	}
-	dir, err := os.MkdirTemp("", "rootless-") // others cannot get into t.TempDir
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if out, err := exec.Command("sh", "-ec", `cp -r "$1" "$2" "$3"; chmod -R a+rX "$3"; chown 65534 "$3"`, "sh", enilab, functions, dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	l := planned(t, dir, strings.ReplaceAll(two, "STORE", filepath.Join(dir, "functions")))
-	l.program, l.credential = filepath.Join(dir, "enilab"), credential
+	l := rootless(t, two)
 	out, err := l.command("up", "-t", l.file, "--listen", "127.0.0.1:0").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "Note: environments have no control groups") {
 		t.Errorf("up: %v: %s", err, out)

@@ -97,23 +97,25 @@ func Enter() (*Inside, error) {
 	return &Inside{os.NewFile(resultFD, "result"), pid}, nil
 }
 
-// boundWatchers leaves half of the inotify instances that this user may have to programs outside of the realm's own user
-// namespace: all that is in it counts as this user. In a namespace that was there before, the bound would hold for others, and
+// boundWatchers leaves half of the inotify instances and watches that this user may have to programs outside of the realm's own
+// user namespace: all that is in it counts as this user. In a namespace that was there before, the bound would hold for others, and
 // stay when the realm has ended. See inotify(7) and user_namespaces(7).
 func boundWatchers() error {
-	b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
-	if errors.Is(err, fs.ErrNotExist) { // a kernel without inotify
-		return nil
-	}
-	var most int
-	if err == nil {
-		_, err = fmt.Sscan(string(b), &most)
-	}
-	if err == nil {
-		err = os.WriteFile("/proc/sys/user/max_inotify_instances", []byte(strconv.Itoa(most/2)), 0)
-	}
-	if err != nil {
-		return fmt.Errorf("realm: bound inotify instances: %w", err)
+	for _, what := range []string{"instances", "watches"} {
+		b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_" + what)
+		if errors.Is(err, fs.ErrNotExist) { // a kernel without inotify
+			continue
+		}
+		var most int
+		if err == nil {
+			_, err = fmt.Sscan(string(b), &most)
+		}
+		if err == nil {
+			err = os.WriteFile("/proc/sys/user/max_inotify_"+what, []byte(strconv.Itoa(most/2)), 0)
+		}
+		if err != nil {
+			return fmt.Errorf("realm: bound inotify %s: %w", what, err)
+		}
 	}
 	return nil
 }

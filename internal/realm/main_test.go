@@ -126,13 +126,17 @@ func obey(line string) string {
 	return "what?"
 }
 
-// watchers is how many inotify instances all users of this user namespace may have.
+// watchers is how many inotify instances, and how many watches, all users of this user namespace may have.
 func watchers() string {
-	b, err := os.ReadFile("/proc/sys/user/max_inotify_instances")
-	if err != nil {
-		return err.Error()
+	var both []string
+	for _, what := range []string{"instances", "watches"} {
+		b, err := os.ReadFile("/proc/sys/user/max_inotify_" + what)
+		if err != nil {
+			return err.Error()
+		}
+		both = append(both, strings.TrimSpace(string(b)))
 	}
-	return strings.TrimSpace(string(b))
+	return strings.Join(both, " ")
 }
 
 // bounds prints what watchers says before, in and after a realm.

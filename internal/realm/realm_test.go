@@ -57,18 +57,20 @@ func TestLabsName(t *testing.T) {
 	}
 }
 
-// A realm bounds what it takes of inotify instances in its own user namespace, and changes nothing in one that it was started in.
+// A realm bounds what it takes of inotify instances and watches in its own user namespace, and changes nothing in one that it was started in.
 func TestWatchersAreBounded(t *testing.T) {
 	nstest.NeedRoot(t)
 	if realm.Rootless() {
 		t.Skip("there is one user id here")
 	}
 	nstest.NoLeaks(t)
-	var most int
-	b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
-	must(t, err)
-	_, err = fmt.Sscan(string(b), &most)
-	must(t, err)
+	var most [2]int
+	for i, what := range []string{"instances", "watches"} {
+		b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_" + what)
+		must(t, err)
+		_, err = fmt.Sscan(string(b), &most[i])
+		must(t, err)
+	}
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 65536}} // from 0 on, so that it may read what it executes
 	for name, c := range map[string]struct {
 		attr syscall.SysProcAttr
@@ -83,13 +85,13 @@ func TestWatchersAreBounded(t *testing.T) {
 			cmd.Env = append(os.Environ(), "ENILAB_OWN_USER_NAMESPACE=true") // whatever the caller's says
 			cmd.SysProcAttr = &c.attr
 			out, err := cmd.CombinedOutput()
-			var before, inside, after int
-			if _, scanErr := fmt.Sscan(string(out), &before, &inside, &after); err != nil || scanErr != nil {
+			var before, inside, after [2]int
+			if _, scanErr := fmt.Sscan(string(out), &before[0], &before[1], &inside[0], &inside[1], &after[0], &after[1]); err != nil || scanErr != nil {
 				t.Fatalf("%v, %v: %s", err, scanErr, out)
 			}
 			want := before
 			if c.own {
-				want = most / 2
+				want = [2]int{most[0] / 2, most[1] / 2}
 			}
 			if inside != want || after != before {
 				t.Errorf("%d before, %d inside, want %d, and %d after", before, inside, want, after)
