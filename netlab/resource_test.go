@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -68,49 +70,12 @@ func TestServersAreContained(t *testing.T) {
 	nstest.NoLeaks(t)
 	t.Setenv("SECRET_OF_THE_LAB", "1")
 	vpc := newVPC(t, plain("vpc-blue"))
-	m, err := os.ReadFile("/proc/self/uid_map")
-	must(t, err)
-	many := strings.Fields(string(m))[2]
-	users := map[string]bool{}
+	users := users{}
 	for _, name := range []string{"one", "other"} {
 		r, err := vpc.AddResource(t.Context(), whoami(t, name, "subnet-a", "", []string{"sg-open"}, 80))
 		must(t, err)
 		t.Cleanup(func() { must(t, r.Close()) })
-		proc := func(file string) string {
-			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", r.Process().Pid(), file))
-			must(t, err)
-			return string(b)
-		}
-		status := proc("status")
-		for _, want := range []string{"CapInh:\t" + none, "CapPrm:\t" + none, "CapEff:\t" + none, "CapBnd:\t" + none, "CapAmb:\t" + none, "NoNewPrivs:\t1", "Seccomp:\t2"} {
-			if !strings.Contains(status, want+"\n") {
-				t.Errorf("want %s:\n%s", want, status)
-			}
-		}
-		_, rest, _ := strings.Cut(status, "\nUid:\t")
-		has, _, _ := strings.Cut(rest, "\n")
-		id, _, _ := strings.Cut(has, "\t")
-		if strings.Count(has, id) != 4 {
-			t.Errorf("%s has the user ids %s", name, has)
-		}
-		switch many {
-		case "1": // there is no choice
-		case "4294967295":
-			if users[id] || !strings.HasPrefix(id, "18") || len(id) != 10 {
-				t.Errorf("%s has the user id %s; others %v", name, id, users)
-			}
-		default: // some ids, as in a container, and none as high as that
-			if id != "65534" {
-				t.Errorf("%s has the user id %s", name, id)
-			}
-		}
-		users[id] = true
-		if strings.Contains(proc("environ"), "SECRET_OF_THE_LAB") {
-			t.Error("it has the lab's environment")
-		}
-		if fields := strings.Fields(proc("stat")); fields[5] != strconv.Itoa(r.Process().Pid()) {
-			t.Errorf("session %s, want its own", fields[5])
-		}
+		users.wantContained(t, name, r.Process().Pid())
 		must(t, r.Node.NS.Do(func() error {
 			b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_rmem")
 			if fields := strings.Fields(string(b)); err == nil && (len(fields) != 3 || len(fields[2]) > len("1048576")) {
@@ -118,6 +83,118 @@ func TestServersAreContained(t *testing.T) {
 			}
 			return err
 		}))
+	}
+}
+
+// TestInternetIsContained: the server that stands for all outside is another's, too, if somebody takes it over.
+func TestInternetIsContained(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	t.Setenv("SECRET_OF_THE_LAB", "1")
+	vpc := newVPC(t, plain("vpc-blue"))
+	r, err := vpc.AddResource(t.Context(), whoami(t, "server", "subnet-a", "", []string{"sg-open"}, 80))
+	must(t, err)
+	t.Cleanup(func() { must(t, r.Close()) })
+	in, err := netlab.NewInternet(t.Context(), []string{serverPath(t), "serve", "internet", "0.0.0.0:80"})
+	must(t, err)
+	t.Cleanup(func() { must(t, in.Close()) })
+	users := users{}
+	users.wantContained(t, "server", r.Process().Pid())
+	users.wantContained(t, "internet", in.State().PID)
+}
+
+// TestChecksAreContained: a server's check is another's, too, if that server has its files; and it is the server's user.
+func TestChecksAreContained(t *testing.T) {
+	nstest.NoLeaks(t)
+	t.Setenv("SECRET_OF_THE_LAB", "1")
+	vpc := newVPC(t, plain("vpc-blue"))
+	s := whoami(t, "server", "subnet-a", "", []string{"sg-open"}, 80)
+	s.Check = []string{"sh", "-c", "echo check $$; trap 'exit 3' TERM; while :; do sleep 0.01; done"}
+	r, err := vpc.AddResource(t.Context(), s)
+	must(t, err)
+	t.Cleanup(func() { must(t, r.Close()) })
+	sick := make(chan error)
+	go func() { sick <- r.Healthy(t.Context()) }()
+	var pid int
+	nstest.Eventually(t, 0, func() error {
+		if pid = childNamed(t, "echo check"); pid == 0 {
+			return errors.New("no check runs")
+		}
+		return nil
+	})
+	server, check := users{}, users{}
+	server.wantContained(t, "server", r.Process().Pid())
+	check.wantContained(t, "check", pid)
+	if !maps.Equal(server, check) {
+		t.Errorf("the server runs as %v, its check as %v", server, check)
+	}
+	must(t, unix.Kill(pid, unix.SIGTERM))
+	if err := <-sick; err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("the check says %v", err)
+	}
+}
+
+// childNamed finds the child of this process whose command line contains a word; 0 is none.
+func childNamed(t *testing.T, word string) int {
+	t.Helper()
+	tasks, err := filepath.Glob("/proc/self/task/*/children")
+	must(t, err)
+	for _, task := range tasks {
+		children, _ := os.ReadFile(task) // the thread may have ended
+		for child := range strings.FieldsSeq(string(children)) {
+			line, _ := os.ReadFile("/proc/" + child + "/cmdline") // so may the child
+			if pid, err := strconv.Atoi(child); err == nil && strings.Contains(string(line), word) {
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+// users are the user ids of processes.
+type users map[string]bool
+
+// wantContained fails the test unless a process runs confined, in a session of its own, without the lab's environment and, where
+// there are ids to give, as a user that none before it was.
+func (u users) wantContained(t *testing.T, name string, pid int) {
+	t.Helper()
+	proc := func(file string) string {
+		t.Helper()
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+		must(t, err)
+		return string(b)
+	}
+	status := proc("status")
+	for _, want := range []string{"CapInh:\t" + none, "CapPrm:\t" + none, "CapEff:\t" + none, "CapBnd:\t" + none, "CapAmb:\t" + none, "NoNewPrivs:\t1", "Seccomp:\t2"} {
+		if !strings.Contains(status, want+"\n") {
+			t.Errorf("%s: want %s:\n%s", name, want, status)
+		}
+	}
+	_, rest, _ := strings.Cut(status, "\nUid:\t")
+	has, _, _ := strings.Cut(rest, "\n")
+	id, _, _ := strings.Cut(has, "\t")
+	if strings.Count(has, id) != 4 {
+		t.Errorf("%s has the user ids %s", name, has)
+	}
+	ids, err := os.ReadFile("/proc/self/uid_map")
+	must(t, err)
+	switch strings.Fields(string(ids))[2] { // how many there are
+	case "1": // there is no choice
+	case "4294967295":
+		if u[id] || !strings.HasPrefix(id, "18") || len(id) != 10 {
+			t.Errorf("%s has the user id %s; others %v", name, id, u)
+		}
+	default: // some ids, as in a container, and none as high as that
+		if id != "65534" {
+			t.Errorf("%s has the user id %s", name, id)
+		}
+	}
+	u[id] = true
+	if strings.Contains(proc("environ"), "SECRET_OF_THE_LAB") {
+		t.Errorf("%s has the lab's environment", name)
+	}
+	if fields := strings.Fields(proc("stat")); fields[5] != strconv.Itoa(pid) {
+		t.Errorf("%s: session %s, want its own", name, fields[5])
 	}
 }
 

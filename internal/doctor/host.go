@@ -53,7 +53,7 @@ func managedRuntimes(ctx context.Context, m *runtimes.Machine) (checks []Check) 
 var (
 	descriptors     = probe{name: "open files", try: openFiles, fix: "ulimit -n, or LimitNOFILE= of the service that started this shell"}
 	iptablesRestore = probe{name: "iptables-restore", try: hostProgram("iptables-restore", "--version"), fix: "sudo apt-get install iptables"}
-	redisServer     = probe{name: "redis-server", try: hostProgram("redis-server", "--version"), fix: "scripts/deps.sh demo (installs redis-server without starting it)"}
+	redisServer     = probe{name: "redis-server", try: redis, fix: "scripts/deps.sh demo (installs redis-server without starting it)"}
 )
 
 // rights are root's, or user namespaces that give the rights inside.
@@ -112,6 +112,28 @@ func hostProgram(name, versionFlag string) func(context.Context) (string, error)
 		first, _, _ := bytes.Cut(out, []byte("\n"))
 		return string(first), nil
 	}
+}
+
+// oldestRedis has the settings that the lab's Redis servers are started with (netlab.RedisCommand).
+const oldestRedis = 7
+
+// redis finds a server that is new enough. Its first line is such as "Redis server v=7.0.15 sha=…".
+func redis(ctx context.Context) (string, error) {
+	says, err := hostProgram("redis-server", "--version")(ctx)
+	if err != nil {
+		return "", err
+	}
+	var major int
+	if _, version, found := strings.Cut(says, " v="); found {
+		_, _ = fmt.Sscanf(version, "%d.", &major) // of what is no number nothing is known, and it may do
+	}
+	if major > 0 && major < oldestRedis {
+		return "", finding{
+			error: fmt.Errorf("%s: the lab needs Redis %d, which can keep clients from DEBUG, MODULE and files", says, oldestRedis),
+			fix:   "install redis-server of a newer release (Debian 12, Ubuntu 24.04), or from https://redis.io/docs/latest/operate/oss_and_stack/install/",
+		}
+	}
+	return says, nil
 }
 
 // bash is what functions find as /bin/sh, as on Amazon Linux, if the sandbox can take it from where it looks.

@@ -104,6 +104,21 @@ func TestProgramMissing(t *testing.T) {
 	}
 }
 
+func TestOldRedis(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	for version, want := range map[string]Status{"6.0.16": Fail, "7.0.15": OK, "10.2.0": OK, "unstable": OK} {
+		says := "Redis server v=" + version + " sha=00000000:0 malloc=libc bits=64 build=1"
+		if err := os.WriteFile(filepath.Join(dir, "redis-server"), []byte("#!/bin/sh\necho '"+says+"'\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c := run(t.Context(), []probe{redisServer})[0]
+		if c.Status != want || !strings.HasPrefix(c.Detail, says) || want == Fail && !strings.Contains(c.Fix, "newer") {
+			t.Errorf("%s: %+v", version, c)
+		}
+	}
+}
+
 func TestManagedRuntimes(t *testing.T) {
 	root := t.TempDir()
 	for name, says := range map[string]string{"node": "v20.11.0", "python3": "Python 3.11.2", "python3.13": "Python 3.13.1"} {

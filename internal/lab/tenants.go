@@ -45,7 +45,7 @@ func TwoTenants(whoami []string) netlab.Spec {
 				{
 					Name: "redis", Subnet: "subnet-" + t + "-data", SecurityGroups: []string{"sg-data"},
 					Address: RedisAddress.Addr(), Port: RedisAddress.Port(),
-					Command: []string{"redis-server", "--bind", "{address}", "--port", fmt.Sprint(RedisAddress.Port()), "--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir", "/"},
+					Command: netlab.RedisCommand(RedisAddress.Port()),
 				},
 				{
 					Name: "whoami", Subnet: "subnet-" + t + "-data", SecurityGroups: []string{"sg-data"},

@@ -2,7 +2,6 @@ package topology
 
 import (
 	"slices"
-	"strconv"
 
 	"enilab/netlab"
 )
@@ -61,15 +60,12 @@ func (r Resource) spec(whoami []string) netlab.ResourceSpec {
 	case "whoami":
 		spec.Command, spec.Port = slices.Clone(whoami), WhoamiPort
 	case "redis":
-		spec.Command, spec.Port = redisCommand(), RedisPort
+		spec.Command, spec.Port = netlab.RedisCommand(RedisPort), RedisPort
 	}
 	return spec
 }
 
-// redisCommand keeps nothing on a disk.
-func redisCommand() []string {
-	return []string{"redis-server", "--bind", "{address}", "--port", strconv.Itoa(RedisPort), "--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir", "/"}
-}
-
 // ServesRedis tells whether a server is what `serve: redis` makes: open to all who reach it, and empty when it starts.
-func ServesRedis(spec netlab.ResourceSpec) bool { return slices.Equal(spec.Command, redisCommand()) }
+func ServesRedis(spec netlab.ResourceSpec) bool {
+	return slices.Equal(spec.Command, netlab.RedisCommand(RedisPort))
+}
