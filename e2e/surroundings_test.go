@@ -66,37 +66,109 @@ func TestOddSurroundings(t *testing.T) {
 func TestPrivateHome(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
 		keepsMachine(t, who)
-		home := filepath.Join(t.TempDir(), "home")
-		bin := filepath.Join(home, "bin")
-		if err := os.MkdirAll(filepath.Join(bin, "functions"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		copied := filepath.Join(bin, "enilab")
-		for to, from := range map[string]string{copied: enilab, filepath.Join(bin, "functions", "go.zip"): filepath.Join(filepath.Dir(enilab), "functions", "go.zip")} {
-			if err := copyFile(to, from, 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if c := who.credential; c != nil {
-			for dir := home; ; dir = filepath.Dir(dir) {
-				if dir == os.TempDir() || dir == "/" {
-					break
-				}
-				if err := os.Chmod(dir, 0o711); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
-				return errors.Join(err, os.Chown(path, int(c.Uid), int(c.Gid)), os.Chmod(path, 0o700))
-			}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		r := who.other(copied, "doctor").do(t).want(t, 0)
+		bin := filepath.Join(who.privateHome(t), "bin")
+		r := who.other(filepath.Join(bin, "enilab"), "doctor").do(t).want(t, 0)
 		if !strings.Contains(r.stdout, "ok    programs of another user: ") {
 			t.Errorf("doctor has not tried it: %v", r)
 		}
-		who.other(copied, "compare", "--runs", "1", "--burst", "0").do(t).want(t, 0)
+		who.other(filepath.Join(bin, "enilab"), "compare", "--runs", "1", "--burst", "0").do(t).want(t, 0)
+	})
+}
+
+// privateHome is a directory of mode 0700 with the program, its example function and a project: a function's directory, a server,
+// and another with a check, which are scripts. Whoever runs the program owns all that.
+func (who identity) privateHome(t *testing.T) string {
+	t.Helper()
+	home := filepath.Join(t.TempDir(), "home")
+	const bash = "../examples/functions/bash/"
+	for _, file := range []struct{ to, from string }{
+		{"bin/enilab", enilab},
+		{"bin/functions/go.zip", filepath.Join(filepath.Dir(enilab), "functions", "go.zip")},
+		{"project/server", enilab},
+		{"project/hello/bootstrap", bash + "bootstrap"},
+		{"project/hello/function.sh", bash + "function.sh"},
+		{"project/packed.zip", filepath.Join(filepath.Dir(enilab), "functions", "go.zip")},
+	} {
+		to := filepath.Join(home, file.to)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), copyFile(to, file.from, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, script := range map[string]string{"idle": "exec sleep 100000", "check": `[ "$1" = 10.0.1.21 ]`} {
+		if err := os.WriteFile(filepath.Join(home, "project", name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := who.credential; c != nil {
+		for dir := home; ; dir = filepath.Dir(dir) {
+			if dir == os.TempDir() || dir == "/" {
+				break
+			}
+			if err := os.Chmod(dir, 0o711); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
+			return errors.Join(err, os.Chown(path, int(c.Uid), int(c.Gid)), os.Chmod(path, 0o700))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return home
+}
+
+// A topology in such a home has its functions' code, its servers and their checks there.
+func TestPrivateTopology(t *testing.T) {
+	asEach(t, func(t *testing.T, who identity) {
+		keepsMachine(t, who)
+		home := who.privateHome(t)
+		for _, program := range []string{"server", "idle", "check"} { // which others may execute, if they get there
+			if err := os.Chmod(filepath.Join(home, "project", program), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		file := filepath.Join(home, "project", "private.lab.yml")
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(`
+vpcs:
+  vpc-a:
+    cidr: 10.0.0.0/16
+    subnets: {subnet-a: 10.0.1.0/24}
+    securityGroups: {sg-a: {ingress: [all from anywhere]}}
+    resources:
+      own:
+        command: [HOME/project/server, whoami, --listen, "{address}:80"]
+        health: {port: 80}
+        subnet: subnet-a
+        securityGroups: [sg-a]
+        address: 10.0.1.20
+      script:
+        command: [HOME/project/idle]
+        health: {command: [HOME/project/check, "{address}"]}
+        subnet: subnet-a
+        securityGroups: [sg-a]
+        address: 10.0.1.21
+functions:
+  hello: {code: ./hello, handler: function.handler, timeout: 60s, vpc: {subnets: [subnet-a], securityGroups: [sg-a]}}
+  packed: {code: ./packed.zip, timeout: 60s, vpc: {subnets: [subnet-a], securityGroups: [sg-a]}}
+`, "HOME", home)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		verb := func(args ...string) result {
+			t.Helper()
+			r := who.other(filepath.Join(home, "bin", "enilab"), args...)
+			r.Env = append(r.Env, "ENILAB_HOME="+filepath.Join(home, "labs"))
+			return r.do(t)
+		}
+		defer func() { verb("down").want(t, 0) }() // before the clean-ups, when the test's context is over
+		verb("up", "-t", file, "--listen", "127.0.0.1:0").want(t, 0)
+		for _, f := range []string{"hello", "packed"} {
+			if r := verb("invoke", f, "--payload", `{"whoami":"http://10.0.1.20/"}`).want(t, 0); !strings.Contains(r.stdout, `"whoami":"10.0.1.`) {
+				t.Errorf("%s: %v", f, r)
+			}
+		}
+		if r := verb("inspect", "resources").want(t, 0); strings.Count(r.stdout, " ok") != 2 {
+			t.Errorf("one of them is not well: %v", r)
+		}
 	})
 }
 
