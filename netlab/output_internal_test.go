@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,6 +43,52 @@ func TestOutputStaysSmall(t *testing.T) {
 	defer adopted.close()
 	if adopted.String() != p.output.String() {
 		t.Errorf("adopted: %.100q", adopted)
+	}
+}
+
+// TestOutputIsBounded: a server that prints faster than anybody trims takes so much memory and no more. It is told that the disk is
+// full, and can print again as soon as somebody trims.
+func TestOutputIsBounded(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	o, err := newOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.close()
+	held := func() int64 {
+		t.Helper()
+		var s unix.Stat_t
+		if err := unix.Fstat(int(o.file.Fd()), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s.Blocks * 512
+	}
+	server := func(script string) error {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+		cmd.Stdout = o.file
+		if id, ok := ServerUser("talker"); ok {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
+		}
+		return cmd.Run()
+	}
+	if err := server(fmt.Sprintf("head -c %d /dev/zero", 2*outputMost)); err == nil {
+		t.Error("all of it was printed")
+	}
+	if n := held(); n != outputMost {
+		t.Errorf("%d bytes are held, want %d", n, outputMost)
+	}
+	if !o.trim() || held() > outputSize {
+		t.Errorf("%d bytes are held after trim, want %d at most", held(), outputSize)
+	}
+	if err := server("echo the last words; echo to stdout >>/dev/stdout"); err != nil {
+		t.Error(err)
+	}
+	if words := o.String(); !strings.HasSuffix(words, "the last words\nto stdout") {
+		t.Errorf("last words %.100q", words)
+	}
+	if o.trim() {
+		t.Error("little was trimmed")
 	}
 }
 

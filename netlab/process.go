@@ -85,20 +85,29 @@ func adoptProcess(n *Node, name string, was ProcessState) (*Process, error) {
 	return p, nil
 }
 
-// trimEvery is how often a server's output is looked at.
-const trimEvery = time.Second
+// A server's output is looked at seldom while it prints little, and often while it prints much.
+const (
+	trimEvery = time.Second
+	trimAgain = 10 * time.Millisecond
+)
 
 // watch keeps the output small until the server ends; then it ends what the server left behind, its process group, which
 // setsid made. Reap returns how it ended.
 func (p *Process) watch(reap func() error) {
 	ended := make(chan bool)
 	go func() { ended <- p.handle.wait() }()
-	tick := time.NewTicker(trimEvery)
-	defer tick.Stop()
+	pause := trimEvery
+	look := time.NewTimer(pause)
+	defer look.Stop()
 	for {
 		select {
-		case <-tick.C:
-			p.output.trim()
+		case <-look.C:
+			if p.output.trim() {
+				pause = trimAgain
+			} else {
+				pause = min(2*pause, trimEvery)
+			}
+			look.Reset(pause)
 		case yes := <-ended:
 			if yes {
 				p.handle.killGroup()
