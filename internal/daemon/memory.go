@@ -22,6 +22,16 @@ func limitHeap(log *slog.Logger) {
 	debug.SetMemoryLimit(int64(own.Sys) + left/2)
 }
 
+// eventMemory is what events that wait may take at the moment: an eighth of what is left. They wait for hours, and all of them are
+// there again when the next daemon starts.
+func eventMemory() int64 {
+	left, err := memory.Available("/proc")
+	if err != nil {
+		return math.MaxInt64 // the control plane's own bound alone
+	}
+	return left / 8
+}
+
 // requestMemory is what requests' bodies may take together at the moment: a quarter of what is left. A body is decoded to
 // about as much again, and what has been thrown away is not collected at once.
 func requestMemory() int64 {

@@ -71,7 +71,7 @@ func (d *Daemon) build(ctx context.Context) (err error) {
 	c := lab.Config{
 		Name: d.Cgroups, Store: d.settings.Store, Uploads: d.Uploads, Workers: d.settings.Workers,
 		Account: d.settings.Account, Region: d.settings.Region, Quotas: d.settings.Quotas, Model: d.settings.Model,
-		Allowed: d.iam.Allowed, Role: d.iam.RoleExists, Identify: d.identify, State: d.db, Events: d.events, Log: d.Log,
+		Allowed: d.iam.Allowed, Role: d.iam.RoleExists, Identify: d.identify, Room: eventMemory, State: d.db, Events: d.events, Log: d.Log,
 	}
 	if d.settings.Internet {
 		c.Internet = d.Internet

@@ -34,6 +34,7 @@ type Config struct {
 	Allowed  func(role string, actions ...string) error
 	Role     func(arn string) error
 	Identify func(role, function string) (lambda.Identity, error)
+	Room     func() int64
 	Events   *events.Bus
 	Log      *slog.Logger
 
@@ -92,7 +93,7 @@ func Build(ctx context.Context, c Config) (_ *Lab, err error) {
 		Store: sandbox.Store{Dir: c.Store}, Uploads: sandbox.Store{Dir: cmp.Or(c.Uploads, c.Store)},
 		CodeDir: filepath.Join(realm.RunDir, "enilab", c.Name, "code"),
 		Account: c.Account, Region: c.Region, Quotas: c.Quotas, Model: c.Model, Allowed: c.Allowed, RoleExists: c.Role, Identify: c.Identify,
-		State: c.State, Events: c.Events, Log: c.Log,
+		State: c.State, Room: c.Room, Events: c.Events, Log: c.Log,
 	}
 	config.Cgroups, lab.Limits = sandbox.NewCgroups(c.Name)
 	if lab.Limits == nil {

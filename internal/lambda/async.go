@@ -31,7 +31,8 @@ var retryPauses = []time.Duration{time.Minute, 2 * time.Minute}
 // Bounds of the lab's own.
 const (
 	asyncAtOnce    = 16        // events of one function under way; AWS scales its pollers further
-	maxQueuedBytes = 128 << 20 // of all events that wait, by their size
+	maxQueuedBytes = 128 << 20 // of all events that wait, by their size, whatever Config.Room says
+	minQueuedBytes = 2 << 20   // and without asking it: one event of any size may always wait
 
 	// eventCost bounds what an event takes beside its payload and client context, in memory and as a record. Events are
 	// small as a rule: without it the bound would let in millions, each of some hundred bytes.
@@ -53,7 +54,7 @@ type asyncEvent struct {
 	deferred int // tries that were no fault of the function, in a row
 }
 
-// size is what the event counts towards maxQueuedBytes.
+// size is what the event counts towards what may wait.
 func (e *asyncEvent) size() int64 { return int64(eventCost + len(e.Payload) + len(e.ClientContext)) }
 
 // eventQueue is what waits for one function. It costs nothing while it is empty.
@@ -71,9 +72,9 @@ type eventQueue struct {
 // accept keeps an event, and has it dealt with behind the caller's back. AWS does not say what it answers when it has no
 // room for one more; the lab throttles, which every SDK tries again.
 func (s *Service) accept(v *version, e *asyncEvent) error {
-	if s.queued.Add(e.size()) > maxQueuedBytes {
+	if queued := s.queued.Add(e.size()); queued > s.room(queued) {
 		s.queued.Add(-e.size())
-		return refuse(TooManyRequests, "the events that wait in this lab take %d MB, which is all there is room for", maxQueuedBytes>>20)
+		return refuse(TooManyRequests, "the events that wait in this lab take %d MB, which is all there is room for", (queued-e.size())>>20)
 	}
 	if err := s.asyncs.Put(e.ID, *e); err != nil {
 		s.queued.Add(-e.size())
@@ -83,6 +84,14 @@ func (s *Service) accept(v *version, e *asyncEvent) error {
 		return errors.Join(s.notFound(FunctionRef{Name: v.function.name}), s.forgetEvent(e))
 	}
 	return nil
+}
+
+// room is how many bytes of events may wait, if that is to be so many.
+func (s *Service) room(wanted int64) int64 {
+	if s.Room == nil || wanted <= minQueuedBytes {
+		return maxQueuedBytes
+	}
+	return min(maxQueuedBytes, max(s.Room(), minQueuedBytes))
 }
 
 // push puts an event in its place, and begins what is due. A closed queue takes none.

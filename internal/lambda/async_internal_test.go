@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,8 +95,39 @@ func TestWaitingEventsAreBounded(t *testing.T) {
 		s.mu.Unlock()
 	}()
 
+	s.Room = func() int64 { return 3 * minQueuedBytes } // a machine with little memory
+	send := func() error {
+		_, err := s.Invoke(t.Context(), InvokeInput{Function: FunctionRef{Name: f.name}, Type: EventInvocation, Payload: []byte("{}")})
+		return err
+	}
+	var err error
+	for err == nil {
+		err = send()
+	}
+	if left := s.queued.Load(); codeOf(err) != TooManyRequests || left > s.Room() || left < s.Room()*9/10 {
+		t.Errorf("%d bytes wait where %d may: %v", left, s.Room(), err)
+	}
+	s.Room = func() int64 { return 1 << 40 }
+	if err := send(); err != nil {
+		t.Errorf("there is room again: %v", err)
+	}
+	s.Room = func() int64 { return 0 }
+	if err := send(); codeOf(err) != TooManyRequests {
+		t.Errorf("there is no room: %v", err)
+	}
+	for _, e := range slices.Clone(f.queue.waiting) {
+		if err := s.forgetEvent(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.queue.waiting = nil
+	if err := send(); err != nil {
+		t.Errorf("nothing waits: %v", err)
+	}
+	s.Room = nil
+
 	before := heap()
-	n := int64(0)
+	n := int64(len(f.queue.waiting))
 	for ; n <= maxQueuedBytes; n++ {
 		in := InvokeInput{Function: FunctionRef{Name: f.name}, Type: EventInvocation}
 		if n < 4096 { // as many as would be too much if they were kept

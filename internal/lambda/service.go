@@ -41,6 +41,7 @@ type Config struct {
 	Quotas     Quotas
 	Model      Model
 	State      *state.DB    // what the functions and ENIs are, for the next start; nil: nothing is kept
+	Room       func() int64 // bytes that asynchronous events that wait may take at the moment, up to 128 MiB; nil means these
 	Events     *events.Bus  // nil: nobody is told
 	Log        *slog.Logger // nil means none
 
