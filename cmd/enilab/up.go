@@ -139,6 +139,9 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	defer client.Close()
 	mended, mendErr := s.mend(ctx, client, f.dryRun)
 	if err := s.apply(ctx, client, d, daemons.settings, f.dryRun, mended); err != nil || mendErr != nil {
+		if ctx.Err() != nil && d != nil && !f.dryRun && !fresh {
+			fmt.Fprintln(s.err, "Note: what the lab has begun it carries through; 'enilab up' waits for that.")
+		}
 		return errors.Join(mendErr, err)
 	}
 	info, err := client.Info(ctx)

@@ -47,6 +47,9 @@ func (d *Daemon) makers() map[string]maker {
 	}
 }
 
+// errEnds is why a daemon that is told to end does not go on with what it was doing.
+var errEnds = errors.New("the daemon has been told to end")
+
 // usageError is the topology's fault.
 type usageError struct{ error }
 
@@ -163,9 +166,14 @@ func (d *Daemon) circumstances(in ApplyRequest) (c circumstances, err error) {
 
 // apply makes the lab as a topology says, if that can be done. It reports every step. One that fails all the same does not
 // keep it from making what does not hang on that; what is asked for stays declared, and the next apply goes on from there.
+// Whoever asked for it may go: what has begun is carried through, so that the lab is not left half-way. Only the end of the
+// daemon ends it, and then the next one has what the records say, and the next apply goes on.
 func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied)) error {
 	d.applying.Lock()
 	defer d.applying.Unlock()
+	if err := errors.Join(context.Cause(ctx), context.Cause(d.life)); err != nil {
+		return err
+	}
 	p, err := d.propose(in)
 	if err != nil {
 		return err
@@ -176,6 +184,10 @@ func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied
 		}
 		return nil
 	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	ctx = d.life
 	if err := d.declare(p.is, p.should, p.declared); err != nil {
 		return err
 	}

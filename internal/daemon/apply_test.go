@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"context"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -68,4 +71,102 @@ functions:
 		}
 		b.wantAs(t, next)
 	}
+}
+
+// moving is a lab before and after a change that ends two servers before it starts one of them, and only then the other, which is
+// to be where the new subnet is.
+const (
+	unmoved = `vpcs:
+  vpc-a:
+    cidr: 10.0.0.0/16
+    subnets: {subnet-a: 10.0.1.0/24, subnet-b: 10.0.2.0/24}
+    securityGroups: {sg-a: {}}
+    resources:
+      first: {serve: whoami, subnet: subnet-b, securityGroups: [sg-a], address: 10.0.2.8}
+      second: {serve: whoami, subnet: subnet-a, securityGroups: [sg-a]}
+functions:
+  f: {code: a.zip}
+`
+	moved = `vpcs:
+  vpc-a:
+    cidr: 10.0.0.0/16
+    subnets: {subnet-a: 10.0.1.0/24, subnet-b: 10.0.2.0/24}
+    securityGroups: {sg-a: {}}
+    resources:
+      first: {serve: whoami, subnet: subnet-a, securityGroups: [sg-a], address: 10.0.1.4}
+      second: {serve: whoami, subnet: subnet-b, securityGroups: [sg-a]}
+functions:
+  f: {code: b.zip}
+`
+)
+
+// What an apply has begun it carries through, though who asked for it has gone.
+func TestWhoAskedMayGo(t *testing.T) {
+	b := newBed(t, Settings{Internet: true})
+	if a := b.up(t.Context(), unmoved, false); a.err != nil || len(a.failed) > 0 {
+		t.Fatal(a)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	var steps []string
+	err := b.apply(ctx, ApplyRequest{File: "bed.lab.yml", Dir: b.dir, Topology: []byte(moved), Store: b.dir}, func(a Applied) {
+		steps = append(steps, a.Change.Name+a.Error)
+		leave()
+	})
+	if err != nil || !slices.Equal(steps, []string{"vpc-a/first", "vpc-a/second", "f"}) {
+		t.Errorf("%v: %q", err, steps)
+	}
+	b.wantAs(t, moved)
+
+	// One who had gone before has nothing made.
+	if a := b.up(ctx, unmoved, false); !errors.Is(a.err, context.Canceled) || len(a.lines) > 0 {
+		t.Errorf("%v: %q", a.err, a.lines)
+	}
+	b.wantAs(t, moved)
+}
+
+// A daemon that ends in the midst of an apply leaves records of which the next one makes servers that run, as they were to be; the
+// next apply does the rest.
+func TestDaemonEndsWithinApply(t *testing.T) {
+	b := newBed(t, Settings{Internet: true})
+	if a := b.up(t.Context(), unmoved, false); a.err != nil || len(a.failed) > 0 {
+		t.Fatal(a)
+	}
+	var steps []string
+	in := ApplyRequest{File: "bed.lab.yml", Dir: b.dir, Topology: []byte(moved), Store: b.dir}
+	err := b.apply(t.Context(), in, func(a Applied) {
+		steps = append(steps, a.Change.Name+a.Error)
+		b.leave()
+	})
+	if !errors.Is(err, errEnds) || !slices.Equal(steps, []string{"vpc-a/first"}) {
+		t.Errorf("%v: %q", err, steps)
+	}
+	if a := b.up(t.Context(), moved, false); a.err == nil || len(a.lines) > 0 {
+		t.Errorf("a daemon that ends has begun %q: %v", a.lines, a.err)
+	}
+
+	// The next daemon.
+	b.begin(t)
+	records, err := b.resources.records.All()
+	must(t, err)
+	for _, key := range names(records) {
+		record := records[key]
+		if b.lab.Network.Resource(record.VPC, record.Spec.Name) == nil {
+			_, err := b.resources.bring(t.Context(), &record)
+			must(t, err)
+			b.resources.watch(record, nil)
+		}
+	}
+	at := map[string]string{}
+	for _, r := range b.lab.Network.Resources() {
+		must(t, r.Healthy(t.Context()))
+		at[r.Name] = r.Spec.Subnet + " " + r.Interface.Address.String()
+	}
+	if want := map[string]string{"first": "subnet-a 10.0.1.4", "second": "subnet-b 10.0.2.4"}; !maps.Equal(at, want) {
+		t.Errorf("servers are at %v, want %v", at, want)
+	}
+	a := b.up(t.Context(), moved, false)
+	if a.err != nil || len(a.failed) > 0 || len(a.lines) != 1 || !strings.HasPrefix(a.lines[0], "change function f:") {
+		t.Errorf("the next apply: %v: %q, failed %q", a.err, a.lines, a.failed)
+	}
+	b.wantAs(t, moved)
 }

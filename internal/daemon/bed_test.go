@@ -100,6 +100,8 @@ func newBed(t *testing.T, s Settings) *bed {
 	must(t, d.loadSettings())
 	d.declared = state.TableOf[declaration](d.db, "declared")
 	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(func() { d.leave() })
+	d.begin(t)
 	must(t, d.restoreRoles(ctx))
 	must(t, d.build(ctx))
 	t.Cleanup(func() { must(t, d.lab.Close()) })
@@ -109,6 +111,12 @@ func newBed(t *testing.T, s Settings) *bed {
 	must(t, d.restoreResources(ctx))
 	must(t, d.restoreFunctions(ctx))
 	return &bed{d, dir}
+}
+
+// begin has what is applied carried through until leave.
+func (d *Daemon) begin(t *testing.T) {
+	life, leave := context.WithCancelCause(t.Context())
+	d.life, d.leave = life, func() { leave(errEnds) }
 }
 
 // openDir is a directory of the test's that others may pass through.

@@ -106,7 +106,7 @@ func (c *Client) Apply(ctx context.Context, in ApplyRequest, each func(Applied))
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
-			return fmt.Errorf("lab %s: the daemon ended before all was done: %w", c.lab, err)
+			return fmt.Errorf("lab %s: the daemon ended before all was done: %w; 'enilab up' goes on from there", c.lab, err)
 		}
 		switch {
 		case a.End && a.Error != "":

@@ -61,7 +61,8 @@ type Daemon struct {
 	declared  *state.Table[declaration] // what topologies have declared and is theirs to remove, by kind and name
 
 	recalled *recalled          // what there will be of a lab that is down, and was not started; nil: it was
-	leave    context.CancelFunc // ends the daemon
+	life     context.Context    // ends when the daemon is told to
+	leave    context.CancelFunc // tells it
 	checking sync.Mutex         // one check at a time
 	applying sync.Mutex         // one topology at a time
 	undo     undo.Stack
@@ -73,7 +74,8 @@ func Serve(ctx context.Context, c Config) (err error) {
 	debug.SetGCPercent(gcPercent)
 	limitHeap(c.Log)
 	d := &Daemon{Config: c, since: time.Now(), events: new(events.Bus)}
-	ctx, d.leave = context.WithCancel(ctx)
+	ctx, leave := context.WithCancelCause(ctx)
+	d.life, d.leave = ctx, func() { leave(errEnds) }
 	defer d.leave()
 	defer func() { err = errors.Join(err, d.undo.Close()) }()
 	d.undo.Push(func() error { return ignoreClosed(c.API.Close()) })
@@ -96,6 +98,8 @@ func Serve(ctx context.Context, c Config) (err error) {
 	defer cancel()
 	_ = front.Shutdown(patience) // what is not answered by then is cut off
 	_ = control.Close()
+	d.applying.Lock() // what is being applied needs the state, and all else that ends next
+	defer d.applying.Unlock()
 	if err != nil {
 		return err
 	}

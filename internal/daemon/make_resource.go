@@ -31,7 +31,8 @@ func (d *Daemon) createResource(ctx context.Context, o object) error {
 	return d.resources.add(ctx, recordOf(o))
 }
 
-// freeAddresses ends the servers that are to have another address, so that each finds its own free.
+// freeAddresses ends the servers that are to have another address, so that each finds its own free. Whatever happens then, they come
+// up again as they are to be.
 func (d *Daemon) freeAddresses(_ context.Context, steps []step) map[string]error {
 	failed := map[string]error{}
 	for _, s := range steps {
@@ -40,7 +41,7 @@ func (d *Daemon) freeAddresses(_ context.Context, steps []step) map[string]error
 		}
 		old, now := s.from.Spec.(resourceSpec), s.to.Spec.(resourceSpec)
 		if old.Subnet != now.Subnet || old.Address != now.Address {
-			if err := d.resources.stop(old.VPC, old.spec.Name); err != nil {
+			if _, err := d.resources.stop(recordOf(*s.to)); err != nil {
 				failed[s.Name] = err
 			}
 		}

@@ -152,32 +152,39 @@ func (r *resources) add(ctx context.Context, record resourceRecord) error {
 	return nil
 }
 
-// change makes a server anew, because its interface and process hang on what has changed. The record is the new one from
-// the start: whatever happens, the server is not lost, and its watch tries on.
+// change makes a server anew, because its interface and process hang on what has changed. Whatever happens, the server is not
+// lost, and its watch tries on.
 func (r *resources) change(ctx context.Context, record resourceRecord) error {
-	r.forget(record.key())
-	before, err := r.records.All()
+	record, err := r.stop(record)
 	if err != nil {
 		return err
 	}
-	if old := before[record.key()]; old.State != nil && old.Spec.Subnet == record.Spec.Subnet {
-		record.State = &netlab.ResourceState{Address: old.State.Address} // it keeps its address
-	}
-	if err := r.records.Put(record.key(), record); err != nil {
-		return err
-	}
-	err = r.network.RemoveResource(record.VPC, record.Spec.Name)
-	if err == nil {
-		_, err = r.bring(ctx, &record)
-	}
+	_, err = r.bring(ctx, &record)
 	r.watch(record, err)
 	return err
 }
 
-// stop ends a server that is about to change.
-func (r *resources) stop(vpc, name string) error {
-	r.forget(vpc + "/" + name)
-	return r.network.RemoveResource(vpc, name)
+// stop ends a server that is to be what a record says, and returns that record. It is kept before the server ends: if nobody
+// comes to start the new one, the next daemon does. If it cannot be stopped, a watch looks after what there is.
+func (r *resources) stop(record resourceRecord) (resourceRecord, error) {
+	records, err := r.records.All()
+	if err != nil {
+		return record, err
+	}
+	r.forget(record.key())
+	old := records[record.key()]
+	if old.State != nil && old.Spec.Subnet == record.Spec.Subnet {
+		record.State = &netlab.ResourceState{Address: old.State.Address} // it keeps its address
+	}
+	if err := r.records.Put(record.key(), record); err != nil {
+		r.watch(old, err)
+		return record, err
+	}
+	if err := r.network.RemoveResource(record.VPC, record.Spec.Name); err != nil {
+		r.watch(record, err)
+		return record, err
+	}
+	return record, nil
 }
 
 // remove ends a server for good.
