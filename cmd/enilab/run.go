@@ -114,7 +114,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		if inside {
 			say = nil // the outside says it
 		}
-	case errors.Is(err, realm.ErrNoRights):
+	case errors.Is(err, realm.ErrNoRights), errors.Is(err, realm.ErrChroot):
 		code = exitPrecondition
 	}
 	if say != nil {

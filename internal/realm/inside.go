@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"runtime"
 	"strconv"
 
 	"github.com/containernetworking/plugins/pkg/netlinksafe"
@@ -53,6 +54,9 @@ func Enter() (*Inside, error) {
 	if err := inheritNothing(); err != nil {
 		return nil, err
 	}
+	if err := refuseChroot(); err != nil {
+		return nil, err
+	}
 	pid, err := os.Readlink("/proc/self") // of the host's /proc, before the realm's own covers it
 	if err != nil {
 		return nil, fmt.Errorf("realm: %w", err)
@@ -95,6 +99,48 @@ func Enter() (*Inside, error) {
 		return nil, err
 	}
 	return &Inside{os.NewFile(resultFD, "result"), pid}, nil
+}
+
+// refuseChroot finds out whether who enters this process's mount namespace sees the root that the process sees. In a chroot it is
+// the one outside, which the lab would hand its files to. The kernel allows no user namespaces there either, for that reason: see
+// clone(2).
+func refuseChroot() error {
+	type place struct{ mount, inode uint64 }
+	root := func() (place, error) {
+		var st unix.Statx_t
+		err := unix.Statx(unix.AT_FDCWD, "/", 0, unix.STATX_MNT_ID|unix.STATX_INO, &st)
+		return place{st.Mnt_id, st.Ino}, os.NewSyscallError("statx /", err)
+	}
+	here, err := root()
+	if err != nil {
+		return fmt.Errorf("realm: %w", err)
+	}
+	entered := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the runtime discards the thread, whose root is its own from here on
+		entered <- func() error {
+			own, err := os.Open("/proc/thread-self/ns/mnt")
+			if err != nil {
+				return err
+			}
+			defer own.Close()
+			if err := unix.Unshare(unix.CLONE_FS); err != nil {
+				return os.NewSyscallError("unshare", err)
+			}
+			if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNS); err != nil {
+				return os.NewSyscallError("setns", err)
+			}
+			there, err := root()
+			if err == nil && there != here {
+				return ErrChroot
+			}
+			return err
+		}()
+	}()
+	if err := <-entered; err != nil {
+		return fmt.Errorf("realm: %w", err)
+	}
+	return nil
 }
 
 // boundWatchers leaves half of the inotify instances and watches that this user may have to programs outside of the realm's own

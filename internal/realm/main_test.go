@@ -23,6 +23,8 @@ const (
 	startArg = "__start"
 	runArg   = "run" // the inside of Run
 	boundArg = "__bound"
+
+	chrootArg = "__chroot" // the outside of Run
 )
 
 func TestMain(m *testing.M) {
@@ -53,6 +55,8 @@ func TestMain(m *testing.M) {
 				<-ended
 				os.Exit(5)
 			}
+		case chrootArg + " " + chrootArg:
+			_, err = realm.Run(context.Background(), realm.Config{Args: []string{runArg}, Stderr: os.Stderr})
 		case boundArg + " " + boundArg:
 			err = bounds()
 		case startArg + " " + startArg:

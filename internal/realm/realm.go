@@ -40,6 +40,9 @@ type Config struct {
 // ErrNoRights is met when neither root nor user namespaces are to be had.
 var ErrNoRights = errors.New("no rights to make namespaces")
 
+// ErrChroot is met in a chroot, out of which whoever enters a mount namespace finds itself.
+var ErrChroot = errors.New("a lab cannot be in a chroot, whose mount namespace has another root; use a container, or pivot_root in a mount namespace of your own")
+
 // The inside finds here the pipe for its result, and the one that ends when it is to end.
 const (
 	resultFD = 3

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -95,6 +96,31 @@ func TestWatchersAreBounded(t *testing.T) {
 			}
 			if inside != want || after != before {
 				t.Errorf("%d before, %d inside, want %d, and %d after", before, inside, want, after)
+			}
+		})
+	}
+}
+
+// In a chroot a realm is refused before it has made anything, whether the chroot's root is a mount or not.
+func TestChrootIsRefused(t *testing.T) {
+	nstest.NeedRoot(t)
+	if realm.Rootless() {
+		t.Skip("in a chroot the kernel itself refuses user namespaces")
+	}
+	nstest.NoLeaks(t)
+	exe, err := os.Executable()
+	must(t, err)
+	for name, root := range map[string]string{
+		"a mount":     `mount --rbind / "$1"`,
+		"a directory": `for d in /*; do if [ -d "$d" ]; then mkdir "$1$d"; mount --rbind "$d" "$1$d"; fi; done`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			script := `set -e; mount --make-rprivate /; ` + root + `; exec chroot "$@"`
+			cmd := exec.Command("/bin/sh", "-c", script, "sh", t.TempDir(), exe, chrootArg, chrootArg)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+			out, err := cmd.CombinedOutput()
+			if err != nil || !strings.Contains(string(out), realm.ErrChroot.Error()) {
+				t.Errorf("%v: %s", err, out)
 			}
 		})
 	}
