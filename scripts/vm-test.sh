@@ -105,6 +105,7 @@ root_amd64() {
     '[Service]' 'Type=exec' 'ExecStart=/bin/bash /usr/local/sbin/enilab-steps' 'ExecStopPost=systemctl --no-block poweroff' \
     '[Install]' 'WantedBy=multi-user.target' >"$root/etc/systemd/system/enilab-steps.service"
   chroot "$root" systemctl --quiet enable enilab-steps.service
+  chroot "$root" systemctl --quiet mask serial-getty@ttyS0.service # which hangs up whoever writes to the console
   cp "$root"/boot/vmlinuz-* "$work/vmlinuz-amd64"
   cp "$root"/boot/initrd.img-* "$work/initrd-amd64"
   rm -f "$work/disk.img"
@@ -210,8 +211,8 @@ boot() {
   local machine=() accel=(-accel 'tcg,thread=multi')
   if kvm; then accel=(-accel kvm); fi
   case $arch in
-    amd64) machine=("${accel[@]}" -cpu max -append 'root=/dev/vda rw console=ttyS0 panic=5' -drive "file=$work/disk.img,if=virtio,format=raw,cache=unsafe") ;;
-    arm64) machine=(-M virt -accel 'tcg,thread=multi' -cpu cortex-a72 -append 'console=ttyAMA0 rdinit=/init panic=5') ;;
+    amd64) machine=("${accel[@]}" -cpu max -append 'root=/dev/vda rw console=ttyS0 quiet panic=5' -drive "file=$work/disk.img,if=virtio,format=raw,cache=unsafe") ;;
+    arm64) machine=(-M virt -accel 'tcg,thread=multi' -cpu cortex-a72 -append 'console=ttyAMA0 rdinit=/init quiet panic=5') ;;
   esac
   # The machine's end is the end of its processor, after poweroff or a panic; a run that hangs ends after six hours.
   timeout -k 10 6h "$(qemu)" "${machine[@]}" -smp 2 -m 4096 -kernel "$work/vmlinuz-$arch" -initrd "$work/initrd-$arch" \
