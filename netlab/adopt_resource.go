@@ -61,7 +61,7 @@ func (v *VPC) adoptResource(ctx context.Context, s ResourceSpec, was ResourceSta
 	}
 	r.process, err = adoptProcess(r.Node, s.Command[0], was.ProcessState)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = endProcesses(r.Node.NS); err == nil {
+		if err = endProcessesIn(r.Node.NS); err == nil {
 			err = r.startServer(ctx)
 		}
 	}

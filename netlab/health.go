@@ -62,13 +62,15 @@ func (r *Resource) look(ctx context.Context, within time.Duration) error {
 // check runs the resource's check. All that it has started ends with it, and with ctx.
 func (r *Resource) check(ctx context.Context) error {
 	var said tail
-	cmd, err := r.Node.start(context.WithoutCancel(ctx), r.argv(r.Spec.Check), func(cmd *exec.Cmd) {
+	began := time.Now()
+	cmd, m, err := r.Node.start(context.WithoutCancel(ctx), r.argv(r.Spec.Check), func(cmd *exec.Cmd) {
 		cmd.Stdout, cmd.Stderr = &said, &said
-		cmd.WaitDelay = time.Second // one that has left the process group, and keeps the pipe open, does not hold the lab
+		cmd.WaitDelay = time.Second // one that cannot be ended, and keeps the pipe open, does not hold the lab
 	})
 	if err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
+	defer m.close()
 	process, err := openProcess(cmd.Process.Pid)
 	if err != nil {
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
@@ -79,7 +81,14 @@ func (r *Resource) check(ctx context.Context) error {
 	process.wait()
 	cut()
 	process.killGroup() // before anybody has waited for it: until then its number is nobody else's
+	since := process.pid
+	if time.Since(began) > time.Second {
+		since = 0 // all numbers may have been given away meanwhile
+	}
+	left := m.end(since) // what has left the process group
 	switch err := cmd.Wait(); {
+	case left != nil:
+		return fmt.Errorf("check: %s: what it has started: %w", cmd.Args[0], left)
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it exited 0
 		return nil
 	case ctx.Err() != nil: // so it was killed

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -78,6 +79,113 @@ func TestCheckLeavesNobody(t *testing.T) {
 	}
 	if err := checked(t, "sleep 100000 & exit 0").look(t.Context(), time.Hour); err != nil {
 		t.Errorf("it exits 0: %v", err)
+	}
+}
+
+// flees is a script that starts a process in a session of its own, goes on when that is there, and tells its number.
+func flees(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "enilab-flees-") // open to the server's user
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll("setsid -f sh -c 'echo left $$ >FILE.new; mv FILE.new FILE; exec sleep 100000'; until [ -e FILE ]; do sleep 0.01; done; cat FILE; ", "FILE", dir+"/pid")
+}
+
+// What a check has started ends with it, though it has left the check's session.
+func TestCheckIsNotFled(t *testing.T) {
+	for name, script := range map[string]string{"by itself": "exit 1", "killed": "kill -9 $$"} {
+		t.Run(name, func(t *testing.T) {
+			r := checked(t, flees(t)+script)
+			err := r.look(t.Context(), time.Hour)
+			_, pid, found := strings.Cut(fmt.Sprint(err), "left ")
+			if !found {
+				t.Fatalf("got %v", err)
+			}
+			gone(t, pid)
+			if p := r.Process(); p.handle.ended() {
+				t.Error("the server has ended, too")
+			}
+		})
+	}
+	t.Run("slow", func(t *testing.T) { // it takes more than a second
+		err := checked(t, flees(t)+"sleep 1.1; exit 1").look(t.Context(), time.Hour)
+		_, pid, found := strings.Cut(fmt.Sprint(err), "left ")
+		if !found {
+			t.Fatalf("got %v", err)
+		}
+		gone(t, pid)
+	})
+}
+
+// And so does what a server has started, whoever ends it, by whichever daemon.
+func TestServerIsNotFled(t *testing.T) {
+	nstest.NoLeaks(t)
+	nstest.NeedRoot(t)
+	n, err := NewNode("fled")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	for name, end := range map[string]func(*Process){
+		"closed":      func(*Process) {},
+		"has crashed": func(p *Process) { _ = p.handle.kill(); <-p.Done() },
+	} {
+		for _, adopted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, adopted %v", name, adopted), func(t *testing.T) {
+				p, err := startProcess(t.Context(), n, []string{"sh", "-c", flees(t) + "exec sleep 100000"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var pid string
+				nstest.Eventually(t, 0, func() (err error) {
+					var found bool
+					if _, pid, found = strings.Cut(p.output.String(), "left "); !found {
+						err = fmt.Errorf("it says %s", p.output)
+					}
+					return err
+				})
+				ends := p
+				if adopted {
+					if ends, err = adoptProcess(n, "sh", p.State()); err != nil {
+						t.Fatal(err)
+					}
+					p.mark.close() // this daemon knows nothing any more
+					p.mark = mark{}
+				}
+				end(ends)
+				if err := ends.Close(); err != nil {
+					t.Error(err)
+				}
+				gone(t, pid)
+				if err := p.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A server of a former version has no mark: nobody is ended as its own.
+func TestNoMark(t *testing.T) {
+	nstest.NoLeaks(t)
+	cmd := exec.CommandContext(t.Context(), "sleep", "100000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()         //nolint:errcheck // killed
+	defer cmd.Process.Kill() //nolint:errcheck // it runs
+	m := markOf(cmd.Process.Pid)
+	defer m.close()
+	if m != (mark{}) {
+		t.Fatal("it has the mark of this process")
+	}
+	if err := m.end(0); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -91,7 +91,7 @@ func AdoptInternet(ctx context.Context, command []string, was ProcessState) (_ *
 	}
 	in.server, err = adoptProcess(in.Node, command[0], was)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = endProcesses(in.Node.NS); err == nil {
+		if err = endProcessesIn(in.Node.NS); err == nil {
 			err = in.startServer(ctx, command)
 		}
 	}

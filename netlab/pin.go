@@ -4,10 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 
 	"enilab/internal/netns"
 
@@ -73,54 +69,8 @@ func EndPinned(name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(endProcesses(ns), ns.Close(), netns.Unpin(name))
+	return errors.Join(endProcessesIn(ns), ns.Close(), netns.Unpin(name))
 }
 
-// endProcesses kills all processes in a namespace and returns when they have ended. It looks again until there are none,
-// because they may start others meanwhile.
-func endProcesses(ns *netns.NS) error {
-	for range 100 {
-		pids, err := processesIn(ns)
-		if err != nil || len(pids) == 0 {
-			return err
-		}
-		for _, pid := range pids {
-			p, err := openProcess(pid)
-			if errors.Is(err, unix.ESRCH) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if now, err := processesIn(ns); err == nil && slices.Contains(now, pid) { // the number could be a new one's by then
-				_ = p.kill()
-				p.wait()
-			}
-			p.file.Close()
-		}
-	}
-	return errors.New("processes start faster than they can be ended")
-}
-
-// processesIn lists the processes whose main thread is in a namespace, without zombies and this one.
-func processesIn(ns *netns.NS) (pids []int, err error) {
-	var own unix.Stat_t
-	if err := unix.Fstat(ns.Fd(), &own); err != nil {
-		return nil, os.NewSyscallError("fstat", err)
-	}
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		var s unix.Stat_t // fails for a zombie, which is in no namespace, and for one that has gone
-		if unix.Stat(filepath.Join("/proc", e.Name(), "ns/net"), &s) == nil && s.Ino == own.Ino && s.Dev == own.Dev {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
-}
+// endProcessesIn kills all processes in a network namespace and returns when they have ended.
+func endProcessesIn(ns *netns.NS) error { return endProcesses("net", ns.Fd(), 0) }

@@ -18,6 +18,7 @@ import (
 type Process struct {
 	name   string // of the command, for errors
 	handle pidfd
+	mark   mark
 	start  uint64 // see startTime
 	output *output
 	file   FileID        // of the output that it was given
@@ -42,11 +43,12 @@ func startProcess(ctx context.Context, n *Node, argv []string) (_ *Process, err 
 		return nil, fmt.Errorf("%s: output of %s: %w", n.Name, argv[0], err)
 	}
 	p.file = p.output.id()
-	cmd, err := n.start(context.WithoutCancel(ctx), argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = p.output.file, p.output.file })
+	cmd, m, err := n.start(context.WithoutCancel(ctx), argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = p.output.file, p.output.file })
 	if err != nil {
 		p.output.close()
 		return nil, fmt.Errorf("%s: %w", n.Name, err)
 	}
+	p.mark = m
 	p.handle, err = openProcess(cmd.Process.Pid) // still ours: nobody else waits for it
 	if err == nil {
 		p.start, err = startTime(cmd.Process.Pid)
@@ -80,7 +82,7 @@ func adoptProcess(n *Node, name string, was ProcessState) (*Process, error) {
 		p.close()
 		return nil, gone
 	}
-	p.output = openOutput(was.PID, was.Output)
+	p.output, p.mark = openOutput(was.PID, was.Output), markOf(was.PID)
 	go p.watch(func() error { return errors.New("how it ended is known to its new parent alone") })
 	return p, nil
 }
@@ -91,8 +93,8 @@ const (
 	trimAgain = 10 * time.Millisecond
 )
 
-// watch keeps the output small until the server ends; then it ends what the server left behind, its process group, which
-// setsid made. Reap returns how it ended.
+// watch keeps the output small until the server ends; then it ends what the server left behind: its process group, which
+// setsid made, and who left that. Reap returns how it ended.
 func (p *Process) watch(reap func() error) {
 	ended := make(chan bool)
 	go func() { ended <- p.handle.wait() }()
@@ -111,7 +113,8 @@ func (p *Process) watch(reap func() error) {
 		case yes := <-ended:
 			if yes {
 				p.handle.killGroup()
-				p.err = reap()
+				left := p.mark.end(0)
+				p.err = errors.Join(reap(), left)
 			}
 			close(p.done)
 			return
@@ -128,7 +131,7 @@ func (p *Process) State() ProcessState { return ProcessState{p.Pid(), p.start, p
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Close ends the process with its group and waits for it. A process that ended by itself is no error here.
+// Close ends the process with all that it has started and waits for it. A process that ended by itself is no error here.
 func (p *Process) Close() error {
 	select {
 	case <-p.done:
@@ -145,11 +148,13 @@ func (p *Process) release() {
 	p.handle.file.Close()
 	<-p.done
 	p.output.close()
+	p.mark.close()
 }
 
 func (p *Process) close() {
 	p.handle.file.Close()
 	p.output.close()
+	p.mark.close()
 }
 
 // waitPort returns when a TCP port accepts connections inside the node, or says why it will not. Servers announce their

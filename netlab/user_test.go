@@ -23,7 +23,7 @@ func TestServersOfAContainer(t *testing.T) {
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 65536}} // from 0 on, so that it may read what it executes
 	cmd := exec.CommandContext(t.Context(), self, "-test.v", "-test.run", "^(TestServersAreContained|TestServerFromAPrivateDirectory)$")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET, // as a realm has them
 		UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true,
 	}
 	out, err := cmd.CombinedOutput()
