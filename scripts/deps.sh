@@ -64,6 +64,8 @@ packages() {
   echo 'gcc gcc' # for the race detector
   echo 'libc6-dev /usr/include/stdlib.h'
   echo 'util-linux setpriv'
+  echo 'procps pgrep'
+  echo 'curl curl'
   echo 'python3 /usr/share/doc/libpython3-stdlib' # python3-minimal has no json
   echo 'awscli /usr/bin/aws' # version 2; another aws in PATH is not it
   if [ "$1" = test ]; then return; fi
