@@ -30,6 +30,8 @@ type environment struct {
 	freezer    *freezer // as process
 	log        *environmentLog
 	line       []byte // a buffer
+	peak       int64  // bytes of memory, when that was last read
+	peakRead   time.Time
 	undo       undo.Stack
 
 	// Guarded by the function's mu.
@@ -360,19 +362,23 @@ func (e *environment) say(line []byte) {
 	_, _ = e.log.Write(line) // it takes everything
 }
 
-// long is the duration of an execution beside which reading its control group's counter does not count. That takes
-// some 20 µs; it is much more than an execution waits for a processor when there are many.
-const long = 100 * time.Millisecond
+// An environment's peak of memory is read again at the end of an execution that took long, and of one that comes so long after
+// the last reading. To read it takes some 20 µs, and much more than an execution waits for a processor when there are many.
+const (
+	long    = 100 * time.Millisecond
+	peakAge = time.Second
+)
 
-// report ends the log of an invocation. The memory used is in it if somebody looks, or if to read it costs nothing in
-// comparison.
+// report ends the log of an invocation. Who looks at the log gets the memory used as it is now, others as it was a second ago
+// at most: a peak does not fall.
 func (e *environment) report(r *report, looked bool) {
 	r.memory = e.generation.config.MemorySize
-	if e.process != nil && (looked || r.init > 0 || r.took >= long || e.log.to.followed()) {
-		if used, err := e.process.MaxMemory(); err == nil {
-			r.used = used
+	if e.process != nil && (looked || r.init > 0 || r.took >= long || time.Since(e.peakRead) >= peakAge || e.log.to.followed()) {
+		if peak, err := e.process.MaxMemory(); err == nil {
+			e.peak, e.peakRead = peak, time.Now()
 		}
 	}
+	r.used = e.peak
 	e.log.flush()
 	e.sayReport(r)
 }

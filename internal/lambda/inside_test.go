@@ -161,3 +161,30 @@ func TestEphemeralStorage(t *testing.T) {
 		}
 	}
 }
+
+// Every REPORT line tells the most memory that the environment has used, also when nobody looks and nothing is long.
+func TestEveryReportTellsMemory(t *testing.T) {
+	nstest.NoLeaks(t)
+	b := newBed(t)
+	if b.cgroups == "" {
+		t.Skip("memory is not counted here")
+	}
+	f := b.create(t, lambda.CreateFunctionInput{FunctionName: "f", ZipFile: inside("true")})
+	for range 3 {
+		if _, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: b.ref(t, f), Payload: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reports := 0
+	for _, line := range b.lines(t, f) {
+		if strings.HasPrefix(line, "REPORT ") {
+			reports++
+			if !strings.Contains(line, "\tMax Memory Used: ") {
+				t.Error(line)
+			}
+		}
+	}
+	if reports != 3 {
+		t.Errorf("%d reports, want 3", reports)
+	}
+}
