@@ -38,7 +38,7 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 		}
-		for _, want := range []string{"rights", "iptables-restore", "redis-server", "cgroups", "network namespaces", "vxlan with a VNI per entry", "netfilter SNAT", "seccomp"} {
+		for _, want := range []string{"rights", "iptables-restore", "redis-server", "limits of environments", "network namespaces", "vxlan with a VNI per entry", "netfilter SNAT", "seccomp"} {
 			if names[want].Status == "" {
 				t.Errorf("nothing is said of %q", want)
 			}

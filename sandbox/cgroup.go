@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -101,16 +102,55 @@ func RemoveCgroups(lab string) error {
 	return err
 }
 
-// TryCgroups makes a lab's control groups and removes them again. It says why there can be none, as [NewCgroups] would.
-func TryCgroups(lab string) error {
+// TryCgroups makes a lab's control groups and removes them again. It tells of which version they are, and why there can be none, as
+// [NewCgroups] would. Untold is what [Cgroups.Untold] says.
+func TryCgroups(lab string) (version string, untold, err error) {
 	if err := CheckCgroups(); err != nil {
-		return err
+		return "", nil, err
 	}
 	c, err := NewCgroups(lab)
 	if err != nil {
+		return "", nil, err
+	}
+	return c.version(), c.Untold(), c.Close()
+}
+
+// version is that of the hierarchies that limit environments.
+func (c *Cgroups) version() string {
+	var one, two bool
+	for _, h := range c.hierarchies {
+		limits := len(h.controllers) > 0 // else it only freezes
+		one, two = one || limits && !h.unified, two || limits && h.unified
+	}
+	switch {
+	case one && two:
+		return "versions 1 and 2"
+	case two:
+		return "version 2"
+	}
+	return "version 1"
+}
+
+// Untold is why the kernel does not tell when an environment has more memory than it may, so that the lab looks four times a second.
+// nil: it does tell. It makes a group to find out.
+func (c *Cgroups) Untold() (err error) {
+	const most = 128 << 20
+	g, err := c.New("untold", Limits{Memory: most})
+	if err != nil {
 		return err
 	}
-	return c.Close()
+	defer func() { err = errors.Join(err, g.Close()) }()
+	return g.untold(most)
+}
+
+func (g *Cgroup) untold(bytes int64) error {
+	m := g.memoryMark()
+	defer m.Close()
+	m.set(bytes)
+	if m.refused == nil {
+		m.refused = m.await(context.Background(), time.Nanosecond)
+	}
+	return m.refused
 }
 
 // CheckCgroups says why the caller may have no control groups here, or nil. It changes nothing, and so cannot tell what

@@ -245,6 +245,27 @@ func TestCgroupNames(t *testing.T) {
 	}
 }
 
+// What doctor says is what there is.
+func TestTryCgroups(t *testing.T) {
+	nstest.NoLeaks(t)
+	g, lab := groups(t)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	version, untold, err := sandbox.TryCgroups(lab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, one := os.Stat("/sys/fs/cgroup/memory/cgroup.event_control")
+	_, two := os.Stat("/sys/fs/cgroup/cgroup.controllers")
+	if tells := one == nil || two == nil; tells != (untold == nil) {
+		t.Errorf("the kernel tells of memory: %t, but %v", tells, untold)
+	}
+	if want := map[bool]string{true: "version 2", false: "version 1"}[two == nil]; version != want {
+		t.Errorf("%s, want %s", version, want)
+	}
+}
+
 // Where there are no rights over control groups, the reason is said, and environments run without.
 func TestNoCgroups(t *testing.T) {
 	nstest.NoLeaks(t)

@@ -60,6 +60,9 @@ func findHierarchies() ([]hierarchy, error) {
 	return chosen, nil
 }
 
+// ErrNoControllers is met where control groups are not mounted, or not with the controllers that limit environments.
+var ErrNoControllers = errors.New("no hierarchy is mounted that has")
+
 // choose takes a hierarchy for each controller, and each hierarchy once.
 func choose(mounts []hierarchy) (chosen []hierarchy, err error) {
 	missing := slices.Clone(controllers)
@@ -71,7 +74,7 @@ func choose(mounts []hierarchy) (chosen []hierarchy, err error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("cgroup: no hierarchy is mounted that has the controllers %s", strings.Join(missing, ", "))
+		return nil, fmt.Errorf("cgroup: %w the controllers %s", ErrNoControllers, strings.Join(missing, ", "))
 	}
 	return chosen, nil
 }

@@ -48,6 +48,21 @@ func (g fakeMemory) use(total, cache int) {
 
 const mib = 1 << 20
 
+// TestUntold: a kernel that refuses to tell of memory is found out beforehand.
+func TestUntold(t *testing.T) {
+	for version, unified := range map[string]bool{"version 1": false, "version 2": true} {
+		g := newFakeMemory(t, unified)
+		if unified {
+			g.write("memory.events", "high 0\n")
+			g.write("memory.high", "")
+		}
+		g.use(50*mib, 0)
+		if err := g.untold(64 * mib); err == nil {
+			t.Errorf("%s: files are waited for that are none of the kernel's", version)
+		}
+	}
+}
+
 // TestMemoryIsWatchedWithoutEvents: where the kernel refuses to tell of a mark, the lab looks from time to time.
 func TestMemoryIsWatchedWithoutEvents(t *testing.T) {
 	for version, unified := range map[string]bool{

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"enilab/internal/doctor"
 	"enilab/internal/realm"
@@ -80,18 +81,37 @@ func doctorInside(streams) *cobra.Command {
 				return err
 			}
 			checks := doctor.Kernel(cmd.Context())
-			limits := doctor.Check{Name: "limits of environments", Status: doctor.OK, Detail: "memory, processes and CPU by control groups"}
-			if err := sandbox.TryCgroups(lab); err != nil {
-				limits.Status, limits.Detail = doctor.Warn, fmt.Sprintf("none: %v", err)
-				if realm.Rootless() {
-					limits.Fix = "sudo enilab"
-				}
-			}
-			return json.NewEncoder(in.Result).Encode(append(checks, limits))
+			version, untold, err := sandbox.TryCgroups(lab)
+			return json.NewEncoder(in.Result).Encode(append(checks, limits(version, untold, err, realm.Rootless())))
 		},
 	}
 	cmd.Flags().StringVar(&lab, "lab", "", "name of the lab whose control groups are tried")
 	return cmd
+}
+
+// limits is the check whether control groups limit environments, and the only one that speaks of control groups: they are of some
+// version, and the kernel does not tell of memory for some reason, or there are none for some reason. The arguments are what
+// [sandbox.TryCgroups] has found.
+func limits(version string, untold, none error, rootless bool) doctor.Check {
+	c := doctor.Check{Name: "limits of environments", Status: doctor.OK, Detail: "memory, processes and CPU by control groups, " + version}
+	switch {
+	case none != nil:
+		c.Status, c.Detail = doctor.Warn, fmt.Sprintf("none: environments run without limits of memory, processes and CPU: %v", none)
+		switch {
+		case rootless:
+			c.Fix = "sudo enilab"
+		case errors.Is(none, sandbox.ErrNoControllers):
+			c.Fix = "sudo mount -t cgroup2 none /sys/fs/cgroup"
+		case errors.Is(none, syscall.EBUSY):
+			c.Fix = "move the processes of that group to one below it, or start the container with --cgroupns=host"
+		default:
+			c.Fix = "give the container the right to write there, or start enilab outside of it"
+		}
+	case untold != nil:
+		c.Status = doctor.Info
+		c.Detail += fmt.Sprintf("; the kernel does not tell when an environment has more memory than it may, so that the lab looks four times a second: %v", untold)
+	}
+	return c
 }
 
 func writeChecks(w io.Writer, format string, checks []doctor.Check) error {

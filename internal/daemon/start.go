@@ -81,6 +81,8 @@ func (d *Daemon) build(ctx context.Context) (err error) {
 	}
 	if d.lab.Limits != nil {
 		d.recovery.Notes = append(d.recovery.Notes, fmt.Sprintf("environments have no control groups: %v", d.lab.Limits))
+	} else if untold := d.lab.Lambda.Cgroups.Untold(); untold != nil {
+		d.recovery.Notes = append(d.recovery.Notes, fmt.Sprintf("whether an environment has more memory than it may is looked at four times a second: the kernel does not tell: %v", untold))
 	}
 	d.recovery.Adopted, d.recovery.Built = d.lab.Adopted, d.lab.Built
 	return nil

@@ -22,7 +22,7 @@ const (
 	usefulDescriptors = 4096 // below it, warn
 )
 
-// Host looks at the machine as the user who called: rights, limits, programs, cgroups.
+// Host looks at the machine as the user who called: rights, limits, programs.
 func Host(ctx context.Context) []Check {
 	return slices.Concat(run(ctx, []probe{
 		{name: "rights", try: rights},
@@ -30,7 +30,6 @@ func Host(ctx context.Context) []Check {
 		iptablesRestore,
 		redisServer,
 		{name: "bash", try: bash, fix: "sudo apt-get install bash"},
-		{name: "cgroups", try: cgroups},
 	}), managedRuntimes(ctx, runtimes.NewMachine("/")))
 }
 
@@ -143,77 +142,4 @@ func bash(context.Context) (string, error) {
 		return "", finding{error: fmt.Errorf("no %s: functions have this machine's own sh as /bin/sh, where AWS has bash", path), status: Warn}
 	}
 	return path + " is the functions' /bin/sh", nil
-}
-
-// controllers are what a sandbox is limited with.
-var controllers = []string{"cpu", "memory", "pids"}
-
-// cgroups finds the hierarchies that have the controllers and tries to make a group in each. A lab runs without them, but
-// its sandboxes then have no limits.
-func cgroups(context.Context) (string, error) {
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		return "", err
-	}
-	version, dirs, err := hierarchies(string(mounts))
-	if err != nil {
-		return "", finding{
-			error: fmt.Errorf("%w: sandboxes run without limits of CPU, memory and processes", err), status: Warn,
-			fix: "sudo mount -t cgroup2 none /sys/fs/cgroup",
-		}
-	}
-	for _, dir := range dirs {
-		group := filepath.Join(dir, fmt.Sprintf("enilab-doctor-%d", os.Getpid()))
-		if err := os.Mkdir(group, 0o755); err != nil {
-			f := finding{error: fmt.Errorf("%s, but no group can be made in %s: sandboxes run without limits of CPU, memory and processes", version, dir), status: Warn}
-			if os.Geteuid() != 0 {
-				f.status, f.fix = Info, "use sudo to have them"
-			}
-			return "", f
-		}
-		if err := os.Remove(group); err != nil {
-			return "", err
-		}
-	}
-	return version + " with " + strings.Join(controllers, ", "), nil
-}
-
-// hierarchies finds in a mount table where the controllers are: all in version 2, or each in a hierarchy of version 1. A
-// machine may mount both; what counts is which of them has the controllers.
-func hierarchies(mounts string) (version string, dirs []string, err error) {
-	v1 := map[string]string{} // controller → mount point
-	for line := range strings.Lines(mounts) {
-		field := strings.Fields(line)
-		if len(field) < 4 {
-			continue
-		}
-		switch point := field[1]; field[2] {
-		case "cgroup2":
-			has, err := os.ReadFile(filepath.Join(point, "cgroup.controllers"))
-			if err == nil && hasAll(strings.Fields(string(has))) {
-				return "version 2", []string{point}, nil
-			}
-		case "cgroup":
-			for option := range strings.SplitSeq(field[3], ",") {
-				v1[option] = point
-			}
-		}
-	}
-	for _, c := range controllers {
-		if v1[c] == "" {
-			return "", nil, fmt.Errorf("controller %s is in no hierarchy that is mounted", c)
-		}
-		dirs = append(dirs, v1[c])
-	}
-	slices.Sort(dirs)
-	return "version 1", slices.Compact(dirs), nil
-}
-
-func hasAll(available []string) bool {
-	for _, c := range controllers {
-		if !slices.Contains(available, c) {
-			return false
-		}
-	}
-	return true
 }
