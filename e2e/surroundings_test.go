@@ -176,7 +176,7 @@ functions:
 func TestFullOutput(t *testing.T) {
 	keepsMachine(t)
 	who := identities(t)[0]
-	for _, args := range [][]string{small, quick, {"version"}, {"doctor"}} {
+	for _, args := range [][]string{small, quick, {"version"}, {"doctor"}, {"help"}, {"gc", "--dry-run"}} {
 		r := who.sh(`exec enilab ` + strings.Join(args, " ") + ` >/dev/full`).do(t)
 		r.want(t, 1, "enilab: ", "no space left")
 	}

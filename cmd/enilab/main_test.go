@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"enilab/internal/labs"
@@ -32,6 +34,7 @@ type caller struct {
 	stdin    string
 	env      environment
 	terminal bool // out and err are terminals
+	full     bool // out is, as a device may be
 }
 
 func newCaller(t *testing.T) *caller {
@@ -48,8 +51,33 @@ type result struct {
 
 func (c *caller) call(args ...string) result {
 	var out, err strings.Builder
-	code := run(c, args, streams{in: strings.NewReader(c.stdin), out: &out, err: &err, outTerminal: c.terminal, terminal: c.terminal, env: c.env})
+	s := streams{in: strings.NewReader(c.stdin), out: &out, err: &err, outTerminal: c.terminal, terminal: c.terminal, env: c.env}
+	if c.full {
+		s.out = fullDevice{}
+	}
+	code := run(c, args, s)
 	return result{code, out.String(), err.String()}
+}
+
+// fullDevice takes nothing, as /dev/full.
+type fullDevice struct{}
+
+func (fullDevice) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
+}
+
+// wantLoss calls a verb that answers on stdout once more where that is full: it fails and says why, once. With a code of its own the
+// verb fails as it did.
+func (c *caller) wantLoss(t *testing.T, code int, args ...string) {
+	t.Helper()
+	c.full = true
+	r := c.call(args...)
+	if code == 0 {
+		code = 1
+	}
+	if n := strings.Count(r.stderr, syscall.ENOSPC.Error()); r.code != code && r.code != 1 || n != 1 || strings.Contains(r.stderr, "exit code") {
+		t.Errorf("on a full device: exit code %d, and it says so %d times: %s", r.code, n, r.stderr)
+	}
 }
 
 // want checks the exit code, and that the streams hold certain words.

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"sync"
 
 	"enilab/internal/plain"
 	"enilab/internal/realm"
@@ -75,13 +78,54 @@ func (s *streams) guard() (end func()) {
 	}
 }
 
-// direct is a stream without its guard: for another process of this program, which has a guard of its own, and for lines that this
-// program writes over itself.
+// direct is a stream without its guard and its memory: for another process of this program, which has its own, and for lines that
+// this program writes over itself.
 func direct(w io.Writer) io.Writer {
 	if g, ok := w.(*plain.Writer); ok {
-		return g.To
+		w = g.To
+	}
+	if o, ok := w.(*output); ok {
+		w = o.to
 	}
 	return w
+}
+
+// output is standard output, and remembers what it could not take: a verb whose answer is lost has failed, whether or not it looks.
+type output struct {
+	to io.Writer
+
+	mu   sync.Mutex
+	lost error // the first
+}
+
+// Write writes, and returns what went wrong as it came.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.lost = cmp.Or(o.lost, err)
+	}
+	return n, err
+}
+
+// judge is the error of a verb that has written here: what was lost is said once.
+func (o *output) judge(err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	why := o.lost // the same of every write
+	if path := (*fs.PathError)(nil); errors.As(why, &path) {
+		why = path.Err
+	}
+	switch silent := new(exitError); {
+	case why == nil || errors.Is(err, why):
+		return err
+	case err == nil:
+		return o.lost
+	case errors.As(err, &silent) && silent.err == nil: // all has been said, to nobody
+		return &exitError{silent.code, o.lost}
+	}
+	return errors.Join(err, o.lost)
 }
 
 // run is the program: it takes arguments and streams and returns the exit code. A context that ends with the cause
@@ -89,6 +133,8 @@ func direct(w io.Writer) io.Writer {
 func run(ctx context.Context, args []string, s streams) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	out := &output{to: s.out}
+	s.out = out
 	defer s.guard()()
 	var root *cobra.Command
 	inside := len(args) > 0 && args[0] == realm.Arg
@@ -100,13 +146,16 @@ func run(ctx context.Context, args []string, s streams) int {
 		root = rootCommand(s)
 	}
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := out.judge(root.ExecuteContext(ctx))
 	if err == nil {
 		return exitOK
 	}
 	code, say := exitFailed, err
 	if e := new(exitError); errors.As(err, &e) {
-		code, say = e.code, e.err
+		code = e.code
+		if e.err == nil && err == error(e) {
+			say = nil
+		}
 	}
 	switch {
 	case errors.Is(err, errInterrupted), errors.Is(context.Cause(ctx), errInterrupted), code == exitInterrupted:
