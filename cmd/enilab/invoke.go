@@ -37,13 +37,14 @@ makes the exit code 1.`,
 			}
 			var out daemon.InvokeResult
 			err = f.ask(func(c *daemon.Client) (err error) {
-				out, err = c.Invoke(cmd.Context(), daemon.InvokeRequest{Function: args[0], Payload: event, Type: kind, Fresh: fresh})
+				out, err = c.Invoke(cmd.Context(), daemon.InvokeRequest{Function: args[0], Payload: daemon.NewPayload(event), Type: kind, Fresh: fresh})
 				return err
 			})
 			if err != nil {
 				return err
 			}
 			if format == "json" {
+				out.Raw = nil // "payload" says it
 				err = printJSON(s.out, out)
 			} else {
 				s.printInvoke(out, showLog)
@@ -63,7 +64,7 @@ makes the exit code 1.`,
 	return cmd
 }
 
-func (s streams) readPayload(ctx context.Context, p string) (json.RawMessage, error) {
+func (s streams) readPayload(ctx context.Context, p string) ([]byte, error) {
 	b := []byte(p)
 	var err error
 	switch {
@@ -85,10 +86,10 @@ func (s streams) readPayload(ctx context.Context, p string) (json.RawMessage, er
 	return b, nil
 }
 
-// printInvoke puts the answer on stdout and all about it on stderr.
+// printInvoke puts the answer on stdout, as the function gave it, and all about it on stderr.
 func (s streams) printInvoke(out daemon.InvokeResult, showLog bool) {
-	if len(out.Payload) > 0 {
-		fmt.Fprintf(s.out, "%s\n", out.Payload)
+	if answer := out.Bytes(); len(answer) > 0 {
+		fmt.Fprintf(s.out, "%s\n", answer)
 	}
 	if showLog {
 		fmt.Fprint(s.err, out.Log)

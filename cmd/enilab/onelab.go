@@ -101,8 +101,10 @@ func status(ctx context.Context, p labs.Place) (state string, keeper *realm.Keep
 	return "up", keeper, d, ctx.Err()
 }
 
+// printJSON indents, and leaves < and & as they are: nobody takes it for HTML.
 func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }

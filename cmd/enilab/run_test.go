@@ -26,6 +26,8 @@ func TestWithoutLab(t *testing.T) {
 	}{
 		{"", "", 0, []string{"Usage:", "\n  demo "}, nil},
 		{"version", "", 0, []string{"enilab devel (go", "linux/"}, nil},
+		{"help", "", 0, []string{"Usage:"}, nil},
+		{"up --help", "", 0, []string{"Usage:"}, nil},
 		{"completion bash", "", 0, []string{"complete -o"}, nil},
 		{"completion zsh", "", 0, []string{"#compdef enilab"}, nil},
 		{"completion fish", "", 0, []string{"complete -c enilab"}, nil},
@@ -57,6 +59,9 @@ func TestWithoutLab(t *testing.T) {
 			caller := newCaller(t)
 			caller.stdin = c.stdin
 			caller.call(strings.Fields(c.args)...).want(t, c.code, c.stdout, c.stderr)
+			if c.stdout != nil {
+				caller.wantLoss(t, c.code, strings.Fields(c.args)...)
+			}
 		})
 	}
 }
@@ -109,7 +114,9 @@ func (c *caller) serveLab(t *testing.T, answers map[string]any) {
 			fmt.Fprint(w, text)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(answer) // the client's test fails without
+		lines := json.NewEncoder(w)
+		lines.SetEscapeHTML(false)
+		_ = lines.Encode(answer) // the client's test fails without
 	})}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(l) }()
@@ -122,11 +129,14 @@ func TestWithLab(t *testing.T) {
 		{"function": "f\x1b[2J", "state": "Active", "subnets": []string{"subnet-a", "subnet-b"}}, {"function": "g", "state": ""},
 	}}
 	ok := daemon.InvokeResult{
-		Schema: "enilab.invoke/v1", Payload: json.RawMessage(`{"a":1}`), Environment: "f/1", Log: "START\tf\n", Total: 1500,
+		Schema: "enilab.invoke/v1", Payload: daemon.NewPayload([]byte(`{"a":1}`)), Environment: "f/1", Log: "START\tf\n", Total: 1500,
 		Timeline: []daemon.Span{{Name: "attach", Kind: "measured", Took: 30}, {Name: "init", Kind: "modelled", Took: 2_000_000}, {Name: "part", Of: "init"}},
 	}
 	failed := ok
 	failed.FunctionError = "Unhandled"
+	markup, text := ok, ok
+	markup.Payload = daemon.NewPayload([]byte(`{"html": "<b>&` + "\u2028" + `"}`))
+	text.Payload = daemon.NewPayload([]byte("<b>& no JSON"))
 	rules := daemon.Table{Schema: "enilab.inspect/v1", What: "rules", Columns: []string{"of", "rule", "packets"}, Rows: []map[string]any{{"of": "vpc-a", "rule": "sg-web", "packets": 12}}}
 	rule := daemon.Finding{Object: "vpc", Name: "vpc-a", Drift: netlab.Drift{Kind: "rule", What: "filter: -A in-16 -j DROP", Is: "missing"}}
 	route := daemon.Finding{Object: "vpc", Name: "vpc-a", Drift: netlab.Drift{Kind: "route", What: "10.0.0.4 over eni-a", Is: "missing"}}
@@ -151,6 +161,10 @@ func TestWithLab(t *testing.T) {
 		{"invoke f --log", map[string]any{"invoke": ok}, 0, nil, []string{"START\tf\n"}},
 		{"invoke f --format json", map[string]any{"invoke": ok}, 0, []string{`"total_us": 1500`}, nil},
 		{"invoke f", map[string]any{"invoke": failed}, 1, []string{`{"a":1}`}, []string{"function f failed: Unhandled"}},
+		{"invoke f", map[string]any{"invoke": markup}, 0, []string{`{"html": "<b>&` + "\u2028" + `"}` + "\n"}, nil},
+		{"invoke f --format json", map[string]any{"invoke": markup}, 0, []string{`"html": "<b>&`}, nil},
+		{"invoke f", map[string]any{"invoke": text}, 0, []string{"<b>& no JSON\n"}, nil},
+		{"invoke f --format json", map[string]any{"invoke": text}, 0, []string{`"payload": "<b>& no JSON",`}, nil},
 		{"invoke none", map[string]any{"invoke": daemon.Failure{Message: "no such function", Usage: true}}, 2, nil, []string{"no such function"}},
 		{"mode f shared", map[string]any{"mode": nil}, 0, []string{"f is shared now."}, nil},
 		{"events", map[string]any{"events": "{\"seq\":1}\n"}, 0, []string{`{"seq":1}`}, nil},
@@ -166,6 +180,9 @@ func TestWithLab(t *testing.T) {
 			caller.serveLab(t, c.answers)
 			t.Chdir(t.TempDir())
 			caller.call(strings.Fields(c.args)...).want(t, c.code, c.stdout, c.stderr)
+			if c.stdout != nil {
+				caller.wantLoss(t, c.code, strings.Fields(c.args)...)
+			}
 		})
 	}
 }

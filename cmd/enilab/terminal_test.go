@@ -28,7 +28,7 @@ func TestNothingHappensToATerminal(t *testing.T) {
 	answers := map[string]any{
 		"lab":                    word(daemon.Info{Name: evil, Listen: evil}),
 		"inspect/rules?of=x":     table("rules"),
-		"invoke":                 word(daemon.InvokeResult{Payload: json.RawMessage(`"evil` + "\u009b\u202e\x7f" + `"`), Environment: evil, Log: evil, FunctionError: evil, Timeline: []daemon.Span{{Name: evil, Kind: evil}}}),
+		"invoke":                 word(daemon.InvokeResult{Payload: daemon.NewPayload([]byte(`"evil` + "\u009b\u202e\x7f" + `"`)), Environment: evil, Log: evil, FunctionError: evil, Timeline: []daemon.Span{{Name: evil, Kind: evil}}}),
 		"check":                  word(daemon.CheckReport{Found: []daemon.Finding{{Object: evil, Name: evil, Drift: netlab.Drift{Kind: evil, What: evil, Is: evil}}}}),
 		"events":                 `{"reason":"evil` + "\u009b\u202e\x7f\x1b[2J" + `"}` + "\n",
 		"logs/f?follow=false":    "2026-11-28T00:00:00.000Z f/1 " + evil + "\n",

@@ -45,11 +45,11 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 func (c *Client) open(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
 	var body io.Reader
 	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
+		var b bytes.Buffer
+		if err := encoder(&b).Encode(in); err != nil {
 			return nil, err
 		}
-		body = bytes.NewReader(b)
+		body = &b
 	}
 	request, err := http.NewRequestWithContext(ctx, method, "http://lab/v1/"+path, body)
 	if err != nil {

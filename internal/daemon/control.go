@@ -51,7 +51,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 
 func answer(w http.ResponseWriter, v any) error {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // who has gone needs no answer
+	_ = encoder(w).Encode(v) // who has gone needs no answer
 	return nil
 }
 
@@ -73,7 +73,7 @@ func fail(w http.ResponseWriter, err error) {
 		status = http.StatusBadRequest
 	}
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(f)
+	_ = encoder(w).Encode(f)
 }
 
 func (d *Daemon) serveInfo(w http.ResponseWriter, _ *http.Request) error {
@@ -98,7 +98,7 @@ func (d *Daemon) serveApply(w http.ResponseWriter, r *http.Request) error {
 	if err := read(w, r, &in); err != nil {
 		return err
 	}
-	lines := json.NewEncoder(w)
+	lines := encoder(w)
 	flush := http.NewResponseController(w)
 	err := d.apply(r.Context(), in, func(a Applied) {
 		_ = lines.Encode(a)
@@ -123,23 +123,17 @@ func (d *Daemon) serveInvoke(w http.ResponseWriter, r *http.Request) error {
 	}
 	// A function does not end because its caller has gone.
 	out, err := d.lab.Lambda.Invoke(context.WithoutCancel(r.Context()), lambda.InvokeInput{
-		Function: function, Type: lambda.InvocationType(in.Type), Payload: in.Payload, Fresh: in.Fresh, LogTail: true,
+		Function: function, Type: lambda.InvocationType(in.Type), Payload: in.Bytes(), Fresh: in.Fresh, LogTail: true,
 	})
 	if err != nil {
 		return err
 	}
 	result := InvokeResult{
 		Schema: "enilab.invoke/v1", RequestID: out.RequestID, Version: out.ExecutedVersion, Environment: out.Environment,
-		FunctionError: out.FunctionError, Log: string(out.LogTail),
+		FunctionError: out.FunctionError, Payload: NewPayload(out.Payload), Log: string(out.LogTail),
 	}
 	if out.Timeline != nil {
 		result.Timeline, result.Total = spans(out.Timeline), out.Timeline.Total.Microseconds()
-	}
-	if result.Payload = out.Payload; !json.Valid(out.Payload) {
-		result.Payload, _ = json.Marshal(string(out.Payload)) // a string always marshals
-	}
-	if len(out.Payload) == 0 {
-		result.Payload = nil
 	}
 	return answer(w, result)
 }
@@ -172,7 +166,7 @@ const eventBacklog = 4096
 
 func (d *Daemon) serveEvents(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/jsonl")
-	lines := json.NewEncoder(w)
+	lines := encoder(w)
 	flush := http.NewResponseController(w)
 	happened := d.events.Subscribe(r.Context(), eventBacklog)
 	_ = flush.Flush()

@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"time"
 
 	"enilab/internal/lambda"
@@ -87,25 +89,63 @@ const (
 	Delete Action = "delete"
 )
 
+// Payload is an event or an answer, for people to read and byte for byte: JSON within JSON loses its spaces.
+type Payload struct {
+	JSON json.RawMessage `json:"payload,omitempty"` // what is no JSON, as a string
+	Raw  []byte          `json:"raw,omitempty"`     // its bytes, unless they are those of JSON
+}
+
+// NewPayload holds some bytes, of which there may be none.
+func NewPayload(b []byte) (p Payload) {
+	if len(b) == 0 {
+		return p
+	}
+	var packed bytes.Buffer
+	if json.Compact(&packed, b) != nil {
+		packed.Reset()
+		_ = encoder(&packed).Encode(string(b)) // a string always can be
+		return Payload{bytes.TrimSpace(packed.Bytes()), b}
+	}
+	if p.JSON = packed.Bytes(); !bytes.Equal(b, p.JSON) {
+		p.Raw = b
+	}
+	return p
+}
+
+// Bytes are those that it was made of.
+func (p Payload) Bytes() []byte {
+	if p.Raw != nil {
+		return p.Raw
+	}
+	return p.JSON
+}
+
+// encoder writes JSON for programs and people, with < and & as they are: nobody takes it for HTML.
+func encoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
+}
+
 // InvokeRequest is an event for a function.
 type InvokeRequest struct {
-	Function string          `json:"function"`
-	Payload  json.RawMessage `json:"payload,omitempty"`
-	Type     string          `json:"type,omitempty"` // "RequestResponse" (empty), "Event" or "DryRun"
-	Fresh    bool            `json:"fresh,omitempty"`
+	Payload
+	Function string `json:"function"`
+	Type     string `json:"type,omitempty"` // "RequestResponse" (empty), "Event" or "DryRun"
+	Fresh    bool   `json:"fresh,omitempty"`
 }
 
 // InvokeResult is what came of it.
 type InvokeResult struct {
-	Schema        string          `json:"schema"` // "enilab.invoke/v1"
-	RequestID     string          `json:"requestId"`
-	Version       string          `json:"version"`
-	Environment   string          `json:"environment,omitempty"`
-	FunctionError string          `json:"functionError,omitempty"`
-	Payload       json.RawMessage `json:"payload,omitempty"`
-	Log           string          `json:"log,omitempty"`
-	Timeline      []Span          `json:"timeline,omitempty"`
-	Total         int64           `json:"total_us"` // measured
+	Schema        string `json:"schema"` // "enilab.invoke/v1"
+	RequestID     string `json:"requestId"`
+	Version       string `json:"version"`
+	Environment   string `json:"environment,omitempty"`
+	FunctionError string `json:"functionError,omitempty"`
+	Payload
+	Log      string `json:"log,omitempty"`
+	Timeline []Span `json:"timeline,omitempty"`
+	Total    int64  `json:"total_us"` // measured
 }
 
 // Span is one phase of a timeline.
