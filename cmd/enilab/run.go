@@ -163,13 +163,19 @@ func run(ctx context.Context, args []string, s streams) int {
 		if inside {
 			say = nil // the outside says it
 		}
-	case errors.Is(err, realm.ErrNoRights), errors.Is(err, realm.ErrChroot):
+	case isPrecondition(err):
 		code = exitPrecondition
 	}
 	if say != nil {
 		fmt.Fprintf(s.err, "enilab: %v\n", say)
 	}
 	return code
+}
+
+// isPrecondition tells whether an error is of what this machine lacks: here, or where a keeper was to start.
+func isPrecondition(err error) bool {
+	ended := new(realm.EndedError)
+	return errors.Is(err, realm.ErrNoRights) || errors.Is(err, realm.ErrChroot) || errors.As(err, &ended) && ended.Code == exitPrecondition
 }
 
 func rootCommand(s streams) *cobra.Command {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"enilab/internal/daemon"
+	"enilab/internal/realm"
 	"enilab/netlab"
 )
 
@@ -85,6 +86,24 @@ func TestInterrupted(t *testing.T) {
 	c.Context = ctx
 	for _, args := range []string{"whoami --listen 127.0.0.1:0"} {
 		c.call(strings.Fields(args)...).wantLine(t, exitInterrupted, "interrupted")
+	}
+}
+
+// What this machine lacks has one exit code, wherever it was found: a keeper that ends for it has that code itself.
+func TestPrecondition(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{fmt.Errorf("realm: %w", realm.ErrNoRights), true},
+		{realm.ErrChroot, true},
+		{fmt.Errorf("realm: keeper of lab: %w", &realm.EndedError{Code: exitPrecondition}), true},
+		{fmt.Errorf("realm: keeper of lab: %w", &realm.EndedError{Code: exitFailed}), false},
+		{errInterrupted, false},
+	} {
+		if isPrecondition(c.err) != c.want {
+			t.Errorf("%v: want %t", c.err, c.want)
+		}
 	}
 }
 

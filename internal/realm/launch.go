@@ -27,7 +27,25 @@ type KeeperConfig struct {
 	Log  *os.File // receives what the keeper and its daemons write to stdout and stderr; nil discards it
 }
 
+// EndedError is a keeper that has ended before it served.
+type EndedError struct {
+	Code  int // its exit code; -1 if a signal has ended it
+	state string
+	said  string // on stderr
+}
+
+// Error is the refusal that the program has ended with, without the words around it that who starts a keeper puts there again; or all
+// that is known.
+func (e *EndedError) Error() string {
+	said := strings.TrimSpace(e.said)
+	if refusal, ok := strings.CutPrefix(said, "enilab: "); ok && e.Code > 0 && !strings.Contains(refusal, "\n") {
+		return strings.TrimPrefix(refusal, "realm: ")
+	}
+	return strings.TrimSuffix(fmt.Sprintf("it ended (%s): %s", e.state, said), ": ")
+}
+
 // StartKeeper makes a new realm with a keeper in it, and returns once that serves. The keeper outlives its starter.
+// One that ends before is an [EndedError].
 func StartKeeper(ctx context.Context, c KeeperConfig) (_ *Keeper, err error) {
 	fail := func(err error) (*Keeper, error) { return nil, fmt.Errorf("realm: keeper of %s: %w", c.Name, err) }
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
@@ -149,7 +167,7 @@ func launch(ctx context.Context, c KeeperConfig, socket *os.File) (_ *Keeper, er
 	if err == nil && string(b) != ready {
 		b, _ = io.ReadAll(io.LimitReader(said, 64<<10))
 		<-k.done
-		return nil, fmt.Errorf("it ended (%v): %s", cmd.ProcessState, strings.TrimSpace(string(b)))
+		return nil, &EndedError{Code: cmd.ProcessState.ExitCode(), state: cmd.ProcessState.String(), said: string(b)}
 	}
 	if err == nil {
 		err = k.hello(ctx)

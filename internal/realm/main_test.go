@@ -3,6 +3,7 @@ package realm_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -63,6 +64,13 @@ func TestMain(m *testing.M) {
 			_, err = realm.StartKeeper(context.Background(), realm.KeeperConfig{Dir: os.Args[3], Name: "test"})
 		default:
 			os.Exit(m.Run())
+		}
+		if errors.Is(err, realm.ErrChroot) && os.Args[2] == realm.KeepVerb { // as cmd/enilab does
+			fmt.Fprintf(os.Stderr, "enilab: %v\n", err)
+			os.Exit(3)
+		}
+		if ended := new(realm.EndedError); errors.As(err, &ended) {
+			fmt.Fprintln(os.Stderr, "code", ended.Code)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -122,6 +122,12 @@ func TestChrootIsRefused(t *testing.T) {
 			if err != nil || !strings.Contains(string(out), realm.ErrChroot.Error()) {
 				t.Errorf("%v: %s", err, out)
 			}
+			cmd = exec.Command("/bin/sh", "-c", script, "sh", t.TempDir(), exe, startArg, startArg, t.TempDir())
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+			out, err = cmd.CombinedOutput()
+			if want := "code 3\nrealm: keeper of test: " + realm.ErrChroot.Error() + "\n"; err == nil || string(out) != want {
+				t.Errorf("a keeper: %v: %s\nwant %s", err, out, want)
+			}
 		})
 	}
 }
