@@ -125,10 +125,33 @@ func TestSocketsOfAGroupAreBounded(t *testing.T) {
 	}
 }
 
-// TestSocketShare: less than what the kernel lets all have.
+// TestSocketShare: a lab may have half of what all sockets may hold before the kernel presses any, and an environment half of that.
 func TestSocketShare(t *testing.T) {
 	lab, one, err := sandbox.SocketShare()
-	if err != nil || one <= 0 || one > 64<<20 || lab < one || lab < 1<<20 {
+	if err != nil || one <= 0 || one > 64<<20 || one > lab/2 || lab < 1<<20 {
 		t.Errorf("%d bytes of a lab, %d of an environment, %v", lab, one, err)
+	}
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "MemTotal:")
+	marks, err := os.ReadFile("/proc/sys/net/ipv4/tcp_mem")
+	if err != nil {
+		t.Skip(err) // of a namespace that is not the machine's first it was hidden once
+	}
+	var machine, mark int64 // KiB; pages
+	if _, err := fmt.Sscan(rest, &machine); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscan(string(marks), &mark); err != nil {
+		t.Fatal(err)
+	}
+	machine, mark = machine<<10, mark*int64(os.Getpagesize())
+	if mark < machine*3/64*3/4 {
+		t.Skipf("net.ipv4.tcp_mem has been lowered, to %s", marks)
+	}
+	if lab > mark*2/3 { // the kernel has taken a part of the memory for itself before it reckons
+		t.Errorf("a lab may have %d bytes, and the kernel begins to press at %d", lab, mark)
 	}
 }

@@ -45,6 +45,10 @@ type Config struct {
 	Events     *events.Bus  // nil: nobody is told
 	Log        *slog.Logger // nil means none
 
+	// SocketShare is what the lab's sockets may hold, in bytes: when they hold three quarters of it, environments end. Zero means
+	// the lab's share of the machine (sandbox.SocketShare).
+	SocketShare int64
+
 	// Allowed tells whether an execution role may do some actions, such as "ec2:CreateNetworkInterface"; the error says
 	// what it lacks. nil: every role may do everything.
 	Allowed func(role string, actions ...string) error
@@ -132,7 +136,8 @@ func New(c Config) *Service {
 	if err != nil {
 		s.Log.Warn("what sockets hold is not bounded", "error", err)
 	}
-	s.sockets.share, bounds.Sockets = share/4*3, alone // where the kernel has a limit, before all connections of the lab meet that
+	bounds.Sockets = alone
+	s.sockets.share = cmp.Or(c.SocketShare, share) / 4 * 3 // where the kernel has a limit, before all connections of the lab meet that
 	s.parking = &sandbox.Parking{FirstUID: c.FirstUID, Cgroups: c.Cgroups, Limits: bounds, Endpoint: c.Identify != nil}
 	s.undo.Push(s.parking.Close)
 	s.tunnels = sandbox.NewPool(s.parking.Slots(sandbox.InTurn(c.Workers)))

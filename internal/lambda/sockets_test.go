@@ -1,9 +1,11 @@
 package lambda_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"enilab/internal/lambda"
 	"enilab/internal/nstest"
@@ -65,6 +67,33 @@ func TestSocketsThatHoldTooMuch(t *testing.T) {
 	}
 	if again := b.invoke(t, "hoard", nil); again.Environment == first.Environment || again.FunctionError != "" {
 		t.Errorf("the next event: %s, %s", again.Environment, again.Payload)
+	}
+}
+
+// TestSocketsAreWatched: nobody has to ask for that.
+func TestSocketsAreWatched(t *testing.T) {
+	nstest.NoLeaks(t)
+	if _, err := os.Stat("/usr/bin/python3"); err != nil {
+		t.Skip(err)
+	}
+	b := newBed(t, func(c *lambda.Config) { c.SocketShare = 2 << 20 })
+	for _, name := range []string{"hoard", "other"} {
+		in := hoarding(t)
+		in.FunctionName = name
+		b.create(t, in)
+	}
+	other := b.invoke(t, "other", nil)
+	if out := b.invoke(t, "hoard", "hoard"); string(out.Payload) == `"full"` {
+		select {
+		case <-b.idle(t, "hoard").Ended:
+		case <-within(t, time.Minute).Done():
+			t.Fatal("nobody minds what it holds")
+		}
+	} else if !strings.Contains(string(out.Payload), "its connections held more memory") { // it ended before it could answer
+		t.Fatalf("%s", out.Payload)
+	}
+	if again := b.invoke(t, "other", nil); again.Environment != other.Environment {
+		t.Errorf("the other function has %s and no longer %s", again.Environment, other.Environment)
 	}
 }
 
