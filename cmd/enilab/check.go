@@ -25,8 +25,8 @@ The exit code is 4 if something has drifted, and 0 if all is as it should be.`,
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			return f.ask(func(c *daemon.Client) error {
-				report, err := c.Check(cmd.Context(), daemon.CheckRequest{})
+			return f.ask(cmd.Context(), func(ctx context.Context, c *daemon.Client) error {
+				report, err := c.Check(ctx, daemon.CheckRequest{})
 				if err != nil {
 					return err
 				}

@@ -65,7 +65,7 @@ func (s streams) enter(ctx context.Context, f *oneLab, name string, argv []strin
 		return fmt.Errorf("lab %s is down; 'enilab up' builds it again", p.Name)
 	}
 	var node daemon.Node
-	err = f.ask(func(c *daemon.Client) (err error) { node, err = c.Node(ctx, name); return err })
+	err = f.ask(ctx, func(ctx context.Context, c *daemon.Client) (err error) { node, err = c.Node(ctx, name); return err })
 	if errors.Is(err, daemon.ErrDown) && pinned(keeper, name) {
 		node, err = daemon.Node{Name: name, Pin: pinOf(name)}, nil
 	}
@@ -84,7 +84,8 @@ func (s streams) enter(ctx context.Context, f *oneLab, name string, argv []strin
 	if node.Pin == "" {
 		net = fmt.Sprintf("--net=/proc/%d/ns/net", node.PID)
 	}
-	full := append(append(outer, "--", path, net, "--"), argv...)
+	// Who ends this process, which becomes the outer nsenter, ends the command, too: that is its child.
+	full := append(append(outer, "--", "setpriv", "--pdeathsig=TERM", "--", path, net, "--"), argv...)
 	env := append(slices.Clone(s.env.all), "ENILAB_NODE="+node.Name, "PS1="+strings.ReplaceAll(node.Name, `\`, "")+` \$ `)
 	if err := syscall.Exec(path, full, env); err != nil {
 		return errors.Join(fmt.Errorf("nsenter: %w", err))

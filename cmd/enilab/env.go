@@ -55,9 +55,8 @@ does not need it: over loopback the lab takes any credentials from the owner and
 
 // variables are names and values. boto3 knows one name of the Region, and other SDKs the other.
 func variables(ctx context.Context, p labs.Place) (list [][2]string, err error) {
-	client := daemon.NewClient(p.Name, p.Socket())
-	defer client.Close()
-	info, err := client.Info(ctx)
+	var info daemon.Info
+	err = ask(ctx, p, func(ctx context.Context, c *daemon.Client) (err error) { info, err = c.Info(ctx); return err })
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,10 +43,10 @@ a connection; what follows, and the replies, are counted as the VPC's own.`,
 			case args[0] == daemon.Rules:
 				args, of = args[:1], args[1:]
 			}
-			return f.ask(func(c *daemon.Client) error {
+			return f.ask(cmd.Context(), func(ctx context.Context, c *daemon.Client) error {
 				var tables []daemon.Table
 				for _, what := range args {
-					raw, err := c.Inspect(cmd.Context(), what, of...)
+					raw, err := c.Inspect(ctx, what, of...)
 					if err != nil {
 						return err
 					}

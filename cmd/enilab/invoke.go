@@ -36,8 +36,8 @@ makes the exit code 1.`,
 				return err
 			}
 			var out daemon.InvokeResult
-			err = f.ask(func(c *daemon.Client) (err error) {
-				out, err = c.Invoke(cmd.Context(), daemon.InvokeRequest{Function: args[0], Payload: daemon.NewPayload(event), Type: kind, Fresh: fresh})
+			err = f.ask(cmd.Context(), func(ctx context.Context, c *daemon.Client) (err error) {
+				out, err = c.Invoke(ctx, daemon.InvokeRequest{Function: args[0], Payload: daemon.NewPayload(event), Type: kind, Fresh: fresh})
 				return err
 			})
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 
+	"enilab/internal/program"
 	"enilab/internal/realm"
 	"enilab/sandbox"
 
@@ -17,6 +18,7 @@ import (
 var version = "devel"
 
 func main() {
+	program.SetName()
 	if len(os.Args) > 1 && os.Args[1] == sandbox.InitArg {
 		sandbox.Init() // the first moments of an execution environment; it does not return
 	}

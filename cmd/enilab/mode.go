@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -26,8 +27,8 @@ first, then new environments use it, and those of the old one end when they are 
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := f.ask(func(c *daemon.Client) error {
-				return c.SetMode(cmd.Context(), daemon.ModeRequest{Function: args[0], Mode: lambda.Mode(args[1])})
+			err := f.ask(cmd.Context(), func(ctx context.Context, c *daemon.Client) error {
+				return c.SetMode(ctx, daemon.ModeRequest{Function: args[0], Mode: lambda.Mode(args[1])})
 			})
 			if err == nil {
 				fmt.Fprintf(s.out, "%s is %s now.\n", args[0], args[1])

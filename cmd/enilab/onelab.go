@@ -56,23 +56,24 @@ func (f *oneLab) place() (labs.Place, error) {
 	return all[0], nil
 }
 
-// client speaks to the lab that is meant.
-func (f *oneLab) client() (*daemon.Client, error) {
+// ask runs one request to the daemon of the lab that is meant. It does not wait for one that is stopped.
+func (f *oneLab) ask(ctx context.Context, request func(context.Context, *daemon.Client) error) error {
 	p, err := f.place()
-	if err != nil {
-		return nil, err
-	}
-	return daemon.NewClient(p.Name, p.Socket()), nil
-}
-
-// ask runs one request to the lab's daemon.
-func (f *oneLab) ask(request func(*daemon.Client) error) error {
-	c, err := f.client()
 	if err != nil {
 		return err
 	}
+	return ask(ctx, p, request)
+}
+
+func ask(ctx context.Context, p labs.Place, request func(context.Context, *daemon.Client) error) error {
+	c := daemon.NewClient(p.Name, p.Socket())
 	defer c.Close()
-	return told(request(c))
+	ctx, answered := unlessStopped(ctx, p.Name, func() int {
+		_, _, d, _ := status(ctx, p) // of one that cannot be told the request itself knows
+		return d.PID
+	})
+	defer answered()
+	return told(request(ctx, c))
 }
 
 // told gives a daemon's refusal its exit code.

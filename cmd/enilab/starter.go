@@ -112,7 +112,7 @@ func (s *starter) look(ctx context.Context) (state string, keeper *realm.Keeper,
 	}
 	client := daemon.NewClient(s.place.Name, s.place.Socket())
 	defer client.Close()
-	asking, answered := unlessStopped(ctx, s.place.Name, running.PID)
+	asking, answered := unlessStopped(ctx, s.place.Name, func() int { return running.PID })
 	info, err = client.Info(asking)
 	answered()
 	if !errors.Is(err, daemon.ErrDown) {
@@ -127,12 +127,9 @@ func (s *starter) look(ctx context.Context) (state string, keeper *realm.Keeper,
 }
 
 // unlessStopped is a context that ends when a daemon is found stopped: one that is busy answers in the end, one that is stopped
-// does not.
-func unlessStopped(ctx context.Context, lab string, pid int) (_ context.Context, done func()) {
+// does not. Who it is, is asked when an answer has not come at once; 0 is one that cannot be seen from here.
+func unlessStopped(ctx context.Context, lab string, daemon func() int) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	if pid == 0 { // it cannot be seen from here
-		return ctx, func() { cancel(nil) }
-	}
 	go func() {
 		const looks = time.Second
 		for tick := time.Tick(looks); ; {
@@ -140,10 +137,10 @@ func unlessStopped(ctx context.Context, lab string, pid int) (_ context.Context,
 			case <-ctx.Done():
 				return
 			case <-tick:
-				if realm.IsStopped(pid) {
-					cancel(fmt.Errorf("lab %s: its daemon, process %d, is stopped; 'kill -CONT %d' lets it go on, 'kill -9 %d' ends it, and then 'enilab up' starts another", lab, pid, pid, pid))
-					return
-				}
+			}
+			if pid := daemon(); pid != 0 && realm.IsStopped(pid) {
+				cancel(fmt.Errorf("lab %s: its daemon, process %d, is stopped; 'kill -CONT %d' lets it go on, 'kill -9 %d' ends it, and then 'enilab up' starts another", lab, pid, pid, pid))
+				return
 			}
 		}
 	}()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"enilab/internal/daemon"
 
 	"github.com/spf13/cobra"
@@ -18,7 +20,7 @@ servers that died. A gap in "seq" means that the reader was too slow.`,
 			if format != "json" {
 				return usage("--format %q: give one of [json]", format)
 			}
-			return f.ask(func(c *daemon.Client) error { return c.Events(cmd.Context(), s.out) })
+			return f.ask(cmd.Context(), func(ctx context.Context, c *daemon.Client) error { return c.Events(ctx, s.out) })
 		},
 	}
 	f.add(cmd)
@@ -32,7 +34,7 @@ func logsCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "logs FUNCTION", Short: "Print what a function has printed", Args: exactly("a function"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.ask(func(c *daemon.Client) error { return c.Logs(cmd.Context(), args[0], follow, s.out) })
+			return f.ask(cmd.Context(), func(ctx context.Context, c *daemon.Client) error { return c.Logs(ctx, args[0], follow, s.out) })
 		},
 	}
 	f.add(cmd)

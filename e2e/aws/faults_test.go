@@ -52,10 +52,22 @@ func TestStoppedProcesses(t *testing.T) {
 	t.Parallel()
 	l := up(t, empty)
 	for who, pid := range map[string]func() int{"daemon": func() int { return l.DaemonPID }, "keeper": func() int { return l.KeeperPID }} {
+		if name := try(os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid())))(t); string(name) != "enilab\n" {
+			t.Errorf("ps shows the %s as %s", who, name)
+		}
 		stop(t, pid())
 		want := fmt.Sprintf("process %d, is stopped", pid())
 		if code, said := l.tell(t, "up", "--name", l.name, "-t", l.file); code != 1 || !strings.Contains(said, want) || !strings.Contains(said, fmt.Sprintf("kill -CONT %d", pid())) {
 			t.Errorf("%s: up: %d: %s", who, code, said)
+		}
+		if who == "daemon" {
+			for _, args := range [][]string{
+				{"inspect", "enis"}, {"invoke", "f"}, {"check"}, {"logs", "f"}, {"logs", "-f", "f"}, {"events"}, {"mode", "f", "shared"}, {"exec", "worker", "--", "true"}, {"env"},
+			} {
+				if code, said := l.tell(t, args...); code != 1 || !strings.Contains(said, want) {
+					t.Errorf("%v: %d: %s", args, code, said)
+				}
+			}
 		}
 		if code, said := l.tell(t, "list"); code != 0 || !strings.Contains(said, l.name) {
 			t.Errorf("%s: list: %d: %s", who, code, said)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net"
@@ -704,6 +705,33 @@ func TestEntering(t *testing.T) {
 		if got := status(c.stdin, c.args...); got != c.code {
 			t.Errorf("%v: exit code %d, want %d", c.args, got, c.code)
 		}
+	}
+	// Who ends 'enilab exec', ends the command, which has the other end of the pipe.
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		entered := l.command("exec", "vpc-blue", "--", "sh", "-c", "echo; exec sleep 1000")
+		entered.Stdout = write
+		if err := entered.Start(); err != nil {
+			t.Fatal(err)
+		}
+		write.Close()
+		if _, err := read.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := entered.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		_ = entered.Wait() // of its signal
+		if err := read.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := read.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("after %v the command goes on: %v", signal, err)
+		}
+		read.Close()
 	}
 	l.kill()
 	for node, want := range map[string]string{"vpc-blue": "eni-", "vpc-green/whoami": "10.0.1.20/24", "hyperplane": "und0"} {

@@ -19,6 +19,12 @@ import (
 // that was executed from what Open returned it is the copy.
 const Path = "/proc/self/exe"
 
+// name is what ps and top show.
+const name = "enilab"
+
+// SetName names this process. The kernel has named one that was executed from what Open returned by the number of its descriptor.
+func SetName() { _ = os.WriteFile("/proc/self/comm", []byte(name), 0) } // without /proc nobody reads it
+
 // sealed is what makes a file in memory constant. Kernels before 6.3 know nothing of sealExec, which keeps its mode.
 const (
 	sealed   = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
@@ -55,7 +61,6 @@ func isSealed(f *os.File) bool {
 
 // seal copies a file into memory for good.
 func seal(from *os.File) (*os.File, error) {
-	const name = "enilab"
 	const memfdExec = 0x10 // MFD_EXEC: since 6.3 the kernel wants to be told
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|memfdExec)
 	if errors.Is(err, unix.EINVAL) {

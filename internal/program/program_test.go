@@ -39,6 +39,11 @@ func again() int {
 		println("a copy of the copy was made")
 		return 1
 	}
+	program.SetName()
+	if name, err := os.ReadFile("/proc/self/comm"); err != nil || string(name) != "enilab\n" {
+		println("it is named", string(name))
+		return 1
+	}
 	return 0
 }
 
