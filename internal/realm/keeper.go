@@ -99,7 +99,7 @@ func awaitEnd(dir string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), endPatience)
 	defer cancel()
-	if err := waitEnd(ctx, process); err != nil {
+	if err := waitRealm(ctx, process, lab.PID); err != nil {
 		return fmt.Errorf("the keeper, process %d, does not end: %w", lab.PID, err)
 	}
 	return nil
@@ -217,13 +217,13 @@ func (k *Keeper) Stop(ctx context.Context) error {
 		if killErr := kill(process); killErr != nil && err != nil {
 			return fmt.Errorf("realm: keeper: %w", errors.Join(err, killErr))
 		}
-		if err := waitEnd(ctx, process); err != nil {
+		if err := waitRealm(ctx, process, k.pid); err != nil {
 			return fmt.Errorf("realm: the keeper, process %d, has not ended: %w", k.pid, err)
 		}
 	} else if !errors.Is(err, ErrNoKeeper) {
 		return fmt.Errorf("realm: keeper: %w", err)
 	}
-	if k.done != nil {
+	if k.done != nil && (process == nil || hasEnded(process)) { // else its end is the kernel's, whenever that may be
 		<-k.done
 	}
 	for _, path := range []string{socketIn(k.dir), ownerIn(k.dir)} {

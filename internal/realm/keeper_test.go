@@ -541,3 +541,51 @@ func TestKeeperStandsBadClients(t *testing.T) {
 		return nil
 	})
 }
+
+// A realm's end does not wait for who has entered it and does not hear of that: one that is stopped, say, as Ctrl-Z does.
+func TestStopWithAVisitorStopped(t *testing.T) {
+	l := keeper(t)
+	l.serve()
+	dir := filepath.Dir(l.socket)
+	args := []string{fmt.Sprintf("--target=%d", l.PID()), "--mount", "--pid", "--ipc", "--uts", "--net"}
+	if !realm.Privileged() {
+		args = append(args, "--user", "--preserve-credentials")
+	}
+	visitor := exec.Command("nsenter", append(args, "--", "sh", "-c", "echo inside; exec sleep 1000")...)
+	out, err := visitor.StdoutPipe()
+	must(t, err)
+	must(t, visitor.Start())
+	defer func() {
+		must(t, visitor.Process.Signal(syscall.SIGCONT))
+		visitor.Wait() // whatever it makes of the end of its child
+		nstest.Eventually(t, 0, func() error {
+			if err := syscall.Kill(l.PID(), 0); !errors.Is(err, syscall.ESRCH) {
+				return fmt.Errorf("the keeper: %w", err)
+			}
+			return nil
+		})
+	}()
+	if _, err := io.ReadFull(out, make([]byte, len("inside\n"))); err != nil {
+		t.Fatal(err)
+	}
+	must(t, visitor.Process.Signal(syscall.SIGSTOP))
+	nstest.Eventually(t, 0, func() error {
+		if !realm.IsStopped(visitor.Process.Pid) {
+			return errors.New("it is not stopped")
+		}
+		return nil
+	})
+	must(t, l.Stop(in(t, 2*time.Minute)))
+	if err := syscall.Kill(l.PID(), 0); err != nil {
+		t.Errorf("the kernel has let go of the keeper: this tests nothing: %v", err)
+	}
+	if !l.Lab().Dead() {
+		t.Error("its owner does not count as dead")
+	}
+	if _, err := realm.OpenKeeper(dir); !errors.Is(err, realm.ErrNoKeeper) {
+		t.Errorf("ended: %v", err)
+	}
+	next, err := realm.StartKeeper(in(t, 2*time.Minute), realm.KeeperConfig{Dir: dir, Name: "test", Log: l.log})
+	must(t, err)
+	must(t, next.Stop(in(t, 2*time.Minute)))
+}

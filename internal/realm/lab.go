@@ -58,7 +58,11 @@ func (l Lab) Dead() bool {
 		return false
 	}
 	start, err := startTime(l.PID)
-	return err != nil || start != l.Start
+	if err != nil || start != l.Start {
+		return true
+	}
+	inside, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", l.PID))
+	return err == nil && isDead(l.PID, inside) // see waitRealm
 }
 
 func pidNamespace() (uint64, error) {

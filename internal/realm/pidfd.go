@@ -42,11 +42,34 @@ func pidOf(process *os.File) (int, error) {
 
 // waitEnd returns when the process of a pidfd has ended, whoever its parent is.
 func waitEnd(ctx context.Context, process *os.File) error {
+	return waitUntil(ctx, process, func() bool { return false })
+}
+
+// waitRealm returns when a keeper has ended, and all of its realm with it; or all of it but what nobody takes leave of. The kernel does
+// not let go of a pid namespace's first process as long as there are others, and one that was entered from outside is there, dead,
+// until its parent out there has heard of it: that may be stopped (Ctrl-Z in 'enilab exec'), or be the first process of a container
+// that is no init. Nothing is left by then but numbers: what the dead had, the kernel has taken back.
+func waitRealm(ctx context.Context, process *os.File, pid int) error {
+	ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	if err != nil {
+		return waitEnd(ctx, process) // it has ended already, or nothing is known of it
+	}
+	dead := 0 // looks in a row
+	return waitUntil(ctx, process, func() bool {
+		if dead++; !isDead(pid, ns) {
+			dead = 0
+		}
+		return dead == 2
+	})
+}
+
+// waitUntil returns when the process has ended, or enough says that it is.
+func waitUntil(ctx context.Context, process *os.File, enough func() bool) error {
 	fd, err := number(process)
 	if err != nil {
 		return err
 	}
-	const look = 100 // milliseconds, at ctx
+	const look = 100 // milliseconds, at ctx and whether it is enough
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, look)
 		switch {
@@ -56,8 +79,46 @@ func waitEnd(ctx context.Context, process *os.File) error {
 			return fmt.Errorf("wait for a process: %w", err)
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case enough():
+			return nil
 		}
 	}
+}
+
+// hasEnded tells whether the process of a pidfd has.
+func hasEnded(process *os.File) bool {
+	fd, err := number(process)
+	if err != nil {
+		return true
+	}
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return err != nil || n > 0
+}
+
+// isDead tells whether a pid namespace's first process is ending, and there are others there of which none runs.
+func isDead(first int, ns string) bool {
+	if !isEnding(first) {
+		return false
+	}
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		return false
+	}
+	others := 0
+	for _, entry := range all {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == first {
+			continue
+		}
+		if of, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err != nil || of != ns {
+			continue
+		}
+		if state := stateOf(entry.Name()); state != 'Z' && state != 'X' && state != 0 {
+			return false
+		}
+		others++
+	}
+	return others > 0
 }
 
 // kill ends a process however it is.

@@ -1,14 +1,12 @@
 package realm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Kept is a process that is not to be ended: the one of this number, as seen in the realm, that began at this time, in ticks since
@@ -130,14 +128,10 @@ func strangers(all []process, keep []int) []process {
 	return slices.DeleteFunc(slices.Clone(all), func(p process) bool { return spared[p.pid] })
 }
 
-// stat reads /proc/<pid>/stat; the name in parentheses may hold anything. See proc_pid_stat(5).
+// stat reads /proc/<pid>/stat of a process that has not ended.
 func stat(pid int) (p process, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return p, err
-	}
 	const state, parent, group, session, start = 0, 1, 2, 3, 22 - 3 // fields counts from the third
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	fields := fieldsOf(strconv.Itoa(pid))
 	if len(fields) <= start || fields[state] == "Z" || fields[state] == "X" {
 		return p, fmt.Errorf("process %d has ended", pid)
 	}

@@ -7,9 +7,8 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // server is the process behind a connection: held, so that whether it lives does not have to be guessed from how long it
@@ -36,17 +35,7 @@ func (s *server) close() {
 
 // lives tells whether it has not ended. One whose end has begun, and closed its sockets, has.
 func (s *server) lives() bool {
-	if s.process == nil {
-		return false
-	}
-	fd, err := number(s.process)
-	if err != nil {
-		return false
-	}
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0); err != nil || n > 0 {
-		return false
-	}
-	return !isEnding(s.pid)
+	return s.process != nil && !hasEnded(s.process) && !isEnding(s.pid)
 }
 
 // watch calls tell once the process is found stopped. The function that it returns ends that, and says whether it was.
@@ -90,17 +79,30 @@ func IsStopped(pid int) bool {
 	return true
 }
 
-// isEnding tells whether the first thread of a process has ended.
+// isEnding tells whether the first thread of a process has ended, or is about to.
 func isEnding(pid int) bool {
-	state := stateOf(strconv.Itoa(pid))
-	return state == 'Z' || state == 'X' || state == 0
+	const flags, exiting = 9 - 3, 0x4 // the field, counted from the third, and PF_EXITING in it
+	fields := fieldsOf(strconv.Itoa(pid))
+	if len(fields) <= flags {
+		return true
+	}
+	set, err := strconv.ParseUint(fields[flags], 10, 32)
+	return fields[0] == "Z" || fields[0] == "X" || err == nil && set&exiting != 0
 }
 
 // stateOf is the state of a process or thread (PID or PID/task/TID) as proc_pid_stat(5) has it; zero if there is none.
 func stateOf(task string) byte {
-	b, err := os.ReadFile("/proc/" + task + "/stat")
-	if at := bytes.LastIndexByte(b, ')'); err == nil && len(b) > at+2 {
-		return b[at+2]
+	if fields := fieldsOf(task); len(fields) > 0 {
+		return fields[0][0]
 	}
 	return 0
+}
+
+// fieldsOf are those of proc_pid_stat(5) from the third on, the state; none if there is no such process or thread.
+func fieldsOf(task string) []string {
+	b, err := os.ReadFile("/proc/" + task + "/stat")
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // the name before it may hold anything
 }
