@@ -234,7 +234,8 @@ func (r *resources) leave() {
 	}
 }
 
-// Between attempts with a server that does not stay up.
+// A server that does not stay up is left alone after each attempt, twice as long as after the one before, until it has stayed
+// up for as long as that can be.
 const (
 	firstRestart = 100 * time.Millisecond
 	lastRestart  = 10 * time.Second
@@ -249,6 +250,7 @@ func (r *resources) look(ctx context.Context, w *watched) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	pause := firstRestart
+	var attempt time.Time // the last one
 	for {
 		resource := r.network.Resource(w.record.VPC, w.record.Spec.Name)
 		select {
@@ -257,16 +259,22 @@ func (r *resources) look(ctx context.Context, w *watched) {
 		case <-ended(resource):
 		case <-tick.C:
 		}
-		err := r.mend(ctx, w, resource)
+		if time.Since(attempt) > pause+lastRestart {
+			pause = firstRestart
+		}
+		restarted, err := r.mend(ctx, w, resource)
 		if ctx.Err() != nil {
 			return
 		}
-		w.note(err)
-		if err == nil {
-			pause = firstRestart
+		switch {
+		case err != nil:
+			w.note(err)
+			r.log.Warn("resource does not come up", "resource", w.record.key(), "error", err)
+		case !restarted:
+			w.note(nil)
 			continue
 		}
-		r.log.Warn("resource does not come up", "resource", w.record.key(), "error", err)
+		attempt = time.Now()
 		select {
 		case <-ctx.Done():
 			return
@@ -276,24 +284,25 @@ func (r *resources) look(ctx context.Context, w *watched) {
 	}
 }
 
-// mend makes a resource healthy, if it is not.
-func (r *resources) mend(ctx context.Context, w *watched, resource *netlab.Resource) error {
+// mend makes a resource healthy, if it is not. One that was restarted has still to show that it stays up.
+func (r *resources) mend(ctx context.Context, w *watched, resource *netlab.Resource) (restarted bool, err error) {
 	if resource == nil {
 		_, err := r.bring(ctx, &w.record)
-		return err
+		return false, err
 	}
 	if sick := healthy(ctx, resource); sick != nil && ctx.Err() == nil {
 		w.note(sick)
 		r.events.Publish(events.Event{Type: events.ResourceState, VPC: w.record.VPC, Name: w.record.Spec.Name, State: "failed", Reason: sick.Error()})
 		if err := resource.Restart(ctx); err != nil {
-			return err
+			return false, err
 		}
+		restarted = true
 		w.mu.Lock()
 		w.restarts++
 		w.mu.Unlock()
 		r.events.Publish(events.Event{Type: events.ResourceState, VPC: w.record.VPC, Name: w.record.Spec.Name, State: "restarted"})
 	}
-	return r.note(ctx, &w.record)
+	return restarted, r.note(ctx, &w.record)
 }
 
 // ended is closed when the server has; of one that is not there it never is, and the next tick tries.

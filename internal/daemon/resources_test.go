@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"enilab/internal/events"
 	"enilab/internal/nstest"
 )
 
@@ -44,4 +47,46 @@ func TestServerDiesWhileItsCheckHangs(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A server that ends whenever it is started is left alone longer and longer in between, and is not said to be well.
+func TestServerDoesNotStayUp(t *testing.T) {
+	b := newBed(t, Settings{})
+	happens := b.events.Subscribe(t.Context(), 1000)
+	a := b.up(t.Context(), `vpcs:
+  vpc-a:
+    cidr: 10.0.0.0/16
+    subnets: {subnet-a: 10.0.1.0/24}
+    securityGroups: {sg-a: {ingress: [all from anywhere]}}
+    resources:
+      server:
+        command: [sh, -c, exit 3]
+        subnet: subnet-a
+        securityGroups: [sg-a]
+`, false)
+	if a.err != nil || len(a.failed) > 0 {
+		t.Fatalf("%+v", a)
+	}
+	next := func(state string) time.Time {
+		t.Helper()
+		for {
+			select {
+			case e := <-happens:
+				if e.Type == events.ResourceState && e.State == state {
+					return e.Time
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("it is never %s", state)
+			}
+		}
+	}
+	for n := range 4 {
+		restarted := next("restarted")
+		if left, least := next("failed").Sub(restarted), firstRestart<<n; left < least {
+			t.Errorf("after restart %d it was left alone for %v, want %v", n+1, left, least)
+		}
+	}
+	if health, _ := b.resources.health("vpc-a/server"); !strings.Contains(health, "exit status 3") {
+		t.Errorf("its health is %q", health)
+	}
 }
