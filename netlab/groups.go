@@ -101,13 +101,8 @@ func (v *VPC) useGroupsLocked(ctx context.Context, groups []string) (uint32, err
 	return number, nil
 }
 
-// commit replaces the namespace's whole ruleset. Callers hold mu, or nobody else knows v yet.
-//
-// The context's end does not stop it: whoever asked may go away between the kernel's change and the word of it, and rules
-// would hold that neither memory nor state knows of.
-func (v *VPC) commit(ctx context.Context) error {
-	return v.Node.Apply(context.WithoutCancel(ctx), v.planLocked().text())
-}
+// commit replaces the namespace's whole ruleset, whatever becomes of the context. Callers hold mu, or nobody else knows v yet.
+func (v *VPC) commit(ctx context.Context) error { return v.Node.Apply(ctx, v.planLocked().text()) }
 
 func (v *VPC) planLocked() filterPlan { return planFilter(v.groups, v.sets.list) }
 

@@ -86,7 +86,11 @@ func (n *Node) Close() (err error) {
 }
 
 // Apply commits a whole ruleset at once: all of it or nothing. It may be repeated.
+//
+// The context's end does not stop it: whoever asked may go away between the kernel's change and the word of it, and rules
+// would hold that neither memory nor state knows of.
 func (n *Node) Apply(ctx context.Context, rules string) error {
+	ctx = context.WithoutCancel(ctx)
 	var said bytes.Buffer
 	err := n.NS.Do(func() error {
 		cmd := exec.CommandContext(ctx, "iptables-restore", "--wait", "10")

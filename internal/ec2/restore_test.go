@@ -140,6 +140,18 @@ func TestTheClientGoes(t *testing.T) {
 	}
 	must(t, b.DeleteSecurityGroup(gone, b.group(t, vpc, "unused")))
 	must(t, agree(b.Service))
+
+	made := get(b.CreateVpc(gone, ec2.CreateVpcInput{CidrBlock: "10.1.0.0/16"}))(t)
+	if b.Network.VPC(made.VpcID) == nil {
+		t.Errorf("%s is shown and not there", made.VpcID)
+	}
+	more := get(b.CreateSecurityGroup(gone, ec2.CreateSecurityGroupInput{GroupName: "more", Description: "more", VpcID: vpc}))(t).GroupID
+	rules := get(b.AuthorizeSecurityGroupIngress(gone, ec2.AuthorizeInput{GroupID: more, IPPermissions: []ec2.IPPermission{tcp(80, web)}}))(t)
+	must(t, b.ModifySecurityGroupRules(gone, more, []ec2.ModifyRule{{SecurityGroupRuleID: rules[0].SecurityGroupRuleID, Permission: tcp(81, web)}}))
+	must(t, b.SetSecurityGroupRules(gone, more, []ec2.IPPermission{tcp(82, web)}, nil))
+	own := get(b.CreateNetworkInterface(gone, ec2.CreateNetworkInterfaceInput{SubnetID: sub}))(t)
+	must(t, b.ModifyNetworkInterfaceAttribute(gone, ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceID: own.NetworkInterfaceID, Groups: []string{more, web}}))
+	must(t, agree(b.Service))
 }
 
 // Whenever the control plane is killed, the next one finds in the kernel what the state says, and nothing else.
