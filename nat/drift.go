@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
+	"enilab/internal/netns"
 	"enilab/netlab"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// Check compares what the kernel has of the ENI with what it should have: its rules, its tunnel and the way to the slots.
-// What its eth0 should be, the interface knows. It changes nothing, and runs iptables.
-func (e *ENI) Check() ([]netlab.Drift, error) {
+// Check compares what the kernel has of the ENI with what it should have: its rules, its tunnel and the way to the slots, and what
+// [netlab.Node.Strangers] tells of. What its eth0 should be, the interface knows. It changes nothing, and runs iptables.
+func (e *ENI) Check(ctx context.Context) ([]netlab.Drift, error) {
 	rules, err := e.ruleDrift()
 	if err != nil {
 		return nil, fmt.Errorf("eni %s: check: %w", e.Node.Name, err)
@@ -23,7 +25,22 @@ func (e *ENI) Check() ([]netlab.Drift, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eni %s: check: %w", e.Node.Name, err)
 	}
-	return append(rules, tunnel...), nil
+	strangers, err := e.strangers(ctx, false)
+	if err != nil {
+		return nil, fmt.Errorf("eni %s: check: %w", e.Node.Name, err)
+	}
+	return slices.Concat(rules, tunnel, strangers), nil
+}
+
+func (e *ENI) strangers(ctx context.Context, mend bool) ([]netlab.Drift, error) {
+	eth0, err := e.Node.Link.LinkByName(uplink)
+	if err != nil && !errors.As(err, new(netlink.LinkNotFoundError)) {
+		return nil, fmt.Errorf("link %s: %w", uplink, err)
+	}
+	conntrack := netns.Sysctl{Key: "net/netfilter/nf_conntrack_tcp_timeout_established", Value: idle}
+	return e.Node.Strangers(ctx, netlab.Belongings{Tables: tables, Settings: append(settings(), conntrack), Owns: func(w netlab.Way) bool {
+		return w.Table == unix.RT_TABLE_MAIN && (w.Link == e.tun && w.To == LambdaVPC || err == nil && w.Link == eth0.Attrs().Index)
+	}}, mend)
 }
 
 // Mend is Check, and makes what it tells of as it should be, but for a tunnel that is missing: slots are bound to it.
@@ -42,7 +59,11 @@ func (e *ENI) Mend(ctx context.Context) ([]netlab.Drift, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eni %s: mend: %w", e.Node.Name, err)
 	}
-	return append(rules, found...), nil
+	strangers, err := e.strangers(ctx, true)
+	if err != nil {
+		return nil, fmt.Errorf("eni %s: mend: %w", e.Node.Name, err)
+	}
+	return slices.Concat(rules, found, strangers), nil
 }
 
 func (e *ENI) noTunnel() netlab.Drift {

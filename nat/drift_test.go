@@ -20,7 +20,7 @@ func TestENIDriftIsMended(t *testing.T) {
 	cancel()
 	check := func() (text string) {
 		t.Helper()
-		found, err := tr.eni.Check()
+		found, err := tr.eni.Check(t.Context())
 		must(t, err)
 		for _, d := range found {
 			text += d.Kind + " " + d.Is + ": " + d.What + "\n"
@@ -33,6 +33,10 @@ func TestENIDriftIsMended(t *testing.T) {
 		{"no limit", "iptables -D new 1", "rule missing: filter: -A new -m connlimit --connlimit-above 100 --connlimit-mask 0 --connlimit-saddr -g full\n"},
 		{"policy", "iptables -P INPUT ACCEPT", "rule missing: filter: -P INPUT DROP\nrule extra: filter: -P INPUT ACCEPT\n"},
 		{"tunnel down", "ip link set tun0 down", "link changed: tun0 is down, want up\nroute missing: 100.64.0.0/10 over tun0\n"},
+		{"mangled", "iptables -t mangle -A FORWARD -j DROP", "rule extra: mangle: -A FORWARD -j DROP\n"},
+		{"forwards not", "echo 0 > /proc/sys/net/ipv4/ip_forward", "setting changed: net/ipv4/ip_forward is 0, want 1\n*"},
+		{"idle soon", "echo 5 > /proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established", "setting changed: net/netfilter/nf_conntrack_tcp_timeout_established is 5, want 350\n"},
+		{"ruled out", "ip rule add pref 9 blackhole; ip route add blackhole 10.0.1.0/24 table 7", "routing rule extra: 9: from 0.0.0.0/0 to 0.0.0.0/0 blackhole\nroute extra: blackhole 10.0.1.0/24, table 7\n"},
 		{"no route", "ip route delete 100.64.0.0/10", "route missing: 100.64.0.0/10 over tun0\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -56,19 +56,23 @@ type ENI struct {
 // services (NAT gateway, NLB) and nothing for this one: an assumption.
 const idle = "350"
 
+// settings are those of an ENI's namespace, set before any link exists.
+func settings() []netns.Sysctl {
+	return []netns.Sysctl{
+		{Key: "net/ipv4/ip_forward", Value: "1"},
+		{Key: "net/ipv4/conf/default/rp_filter", Value: "1"}, // a tunnel cannot claim an address of the VPC
+		{Key: "net/ipv4/conf/all/rp_filter", Value: "0"},     // a host's "loose" (2) is inherited and would outvote it
+		{Key: "net/ipv4/conf/all/send_redirects", Value: "0"},
+		{Key: "net/ipv4/conf/default/send_redirects", Value: "0"},
+		{Key: "net/ipv4/conf/default/accept_redirects", Value: "0"},
+	}
+}
+
 // NewENI builds an ENI's namespace, device and ruleset. Nothing of it is on the path of a cold start.
 func (n *Node) NewENI(ctx context.Context, c ENIConfig) (_ *ENI, err error) {
 	e := &ENI{vtep: n.VTEP}
 	defer e.undo.CloseOn(&err)
-	e.Node, err = netlab.NewNode(c.Name,
-		netns.Sysctl{Key: "net/ipv4/ip_forward", Value: "1"},
-		netns.Sysctl{Key: "net/ipv4/conf/default/rp_filter", Value: "1"}, // a tunnel cannot claim an address of the VPC
-		netns.Sysctl{Key: "net/ipv4/conf/all/rp_filter", Value: "0"},     // a host's "loose" (2) is inherited and would outvote it
-		netns.Sysctl{Key: "net/ipv4/conf/all/send_redirects", Value: "0"},
-		netns.Sysctl{Key: "net/ipv4/conf/default/send_redirects", Value: "0"},
-		netns.Sysctl{Key: "net/ipv4/conf/default/accept_redirects", Value: "0"},
-	)
-	if err != nil {
+	if e.Node, err = netlab.NewNode(c.Name, settings()...); err != nil {
 		return nil, err
 	}
 	e.undo.Push(e.Node.Close)

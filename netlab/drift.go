@@ -2,16 +2,21 @@ package netlab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 
 	"enilab/internal/ruleset"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Drift is one thing in the kernel that is not as the lab has made it: somebody else has changed it since.
 type Drift struct {
-	Kind string `json:"kind"` // "rule", "link", "address", "route" or "neighbour"
+	// "rule", "table" (of nft), "link", "address", "route", "neighbour", "routing rule", "queueing discipline" or "setting"
+	Kind string `json:"kind"`
 	What string `json:"what"` // the line of `iptables -S`, the address, the link's name with what it should be …
 	Is   string `json:"is"`   // "missing", "extra", "moved" (a rule among others) or "changed"
 }
@@ -45,9 +50,10 @@ func (v *VPC) mendRulesLocked(ctx context.Context, have ruleset.Set) ([]Drift, e
 }
 
 // Check compares what the kernel has of the VPC with what it should have: rules, the router's addresses, and of every
-// interface that is complete its link, route and hardware address. It changes nothing, and runs iptables. What is being
+// interface that is complete its link, route and hardware address, and what [Node.Strangers] tells of. It changes nothing, and runs
+// iptables. What is being
 // made or ended meanwhile may be told of: what is found twice has drifted.
-func (v *VPC) Check() ([]Drift, error) { return v.look(context.Background(), false) }
+func (v *VPC) Check(ctx context.Context) ([]Drift, error) { return v.look(ctx, false) }
 
 // Mend is Check, and makes what it tells of as it should be. A link that is missing is for [Interface.Mend].
 func (v *VPC) Mend(ctx context.Context) ([]Drift, error) { return v.look(ctx, true) }
@@ -76,52 +82,76 @@ func (v *VPC) look(ctx context.Context, mend bool) (list []Drift, err error) {
 	if mend {
 		router, err = v.mendRouterLocked()
 	} else {
-		var lost, strange []netip.Addr
-		lost, strange, err = v.routerDriftLocked()
-		router = routerDrift(lost, strange)
+		router, _, _, err = v.routerDriftLocked()
 	}
 	if err != nil {
 		return nil, err
 	}
 	interfaces, err := v.interfaceDriftLocked(mend)
-	return slices.Concat(list, router, interfaces), err
+	if err != nil {
+		return nil, err
+	}
+	strangers, err := v.Node.Strangers(ctx, Belongings{Tables: []string{filterTable}, Settings: slices.Concat(answerARP, vpcSettings), Owns: v.ownsLocked()}, mend)
+	return slices.Concat(list, router, interfaces, strangers), err
 }
 
-// routerDriftLocked compares the router's addresses with the subnets.
-func (v *VPC) routerDriftLocked() (lost, strange []netip.Addr, err error) {
-	have, err := v.Node.addresses(loopback)
-	for _, id := range sortedKeys(v.subnets) {
-		if a := Gateway(v.subnets[id].CIDR); !slices.Contains(have, a) {
-			lost = append(lost, a)
-		}
+// ownsLocked tells of routes that they are interfaces', which are compared on their own.
+func (v *VPC) ownsLocked() func(Way) bool {
+	links, addresses := map[int]bool{}, map[netip.Prefix]bool{}
+	for _, i := range v.interfaces {
+		links[i.link], addresses[Host(i.Address)] = true, true
+	}
+	return func(w Way) bool {
+		return w.Table == unix.RT_TABLE_MAIN && (w.Link != 0 && links[w.Link] || addresses[w.To] && w.Priority == 0)
+	}
+}
+
+// routerDriftLocked compares the router's addresses with the subnets: those that it lacks, and those that the VPC's namespace has
+// besides, on whatever link. An address that comes with a subnet is another: all of that would be the router.
+func (v *VPC) routerDriftLocked() (list []Drift, lost []netip.Addr, strange []netlink.Addr, err error) {
+	have, err := v.Node.Link.AddrList(nil, unix.AF_INET)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("list addresses: %w", err)
+	}
+	left := map[netip.Prefix]bool{}
+	for _, sub := range v.subnets {
+		left[Host(Gateway(sub.CIDR))] = true
 	}
 	for _, a := range have {
-		if !a.IsLoopback() && !slices.ContainsFunc(sortedKeys(v.subnets), func(id string) bool { return Gateway(v.subnets[id].CIDR) == a }) {
+		p := prefixOf(a)
+		switch {
+		case a.LinkIndex == loopback && left[p]:
+			delete(left, p)
+		case a.LinkIndex != loopback || !p.Addr().IsLoopback():
 			strange = append(strange, a)
+			text, on := p.String(), "the router"
+			if p.IsSingleIP() {
+				text = p.Addr().String()
+			}
+			if a.LinkIndex != loopback {
+				on = v.Node.linkName(a.LinkIndex)
+			}
+			list = append(list, Drift{"address", text + " of " + on, extra})
 		}
 	}
-	return lost, strange, err
-}
-
-func routerDrift(lost, strange []netip.Addr) (list []Drift) {
-	for _, a := range lost {
-		list = append(list, Drift{"address", a.String() + " of the router", missing})
+	for _, id := range sortedKeys(v.subnets) {
+		if a := Gateway(v.subnets[id].CIDR); left[Host(a)] {
+			lost = append(lost, a)
+			list = append(list, Drift{"address", a.String() + " of the router", missing})
+		}
 	}
-	for _, a := range strange {
-		list = append(list, Drift{"address", a.String() + " of the router", extra})
-	}
-	return list
+	return list, lost, strange, nil
 }
 
 // mendRouterLocked makes the router's addresses those of the subnets, and tells which were not.
 func (v *VPC) mendRouterLocked() ([]Drift, error) {
-	lost, strange, err := v.routerDriftLocked()
+	list, lost, strange, err := v.routerDriftLocked()
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range strange {
-		if err := v.Node.Link.AddrDel(indexed(loopback), hostAddress(a)); err != nil {
-			return nil, fmt.Errorf("remove router address %s: %w", a, err)
+		if err := v.Node.dropAddress(a); err != nil {
+			return nil, fmt.Errorf("remove router address %s: %w", a.IPNet, err)
 		}
 	}
 	for _, a := range lost {
@@ -129,5 +159,15 @@ func (v *VPC) mendRouterLocked() ([]Drift, error) {
 			return nil, fmt.Errorf("router address %s: %w", a, err)
 		}
 	}
-	return routerDrift(lost, strange), nil
+	return list, nil
+}
+
+// dropAddress takes an address away as the kernel tells of it, with the subnet that it came with. One that went with another, whose
+// subnet it shared, has gone.
+func (n *Node) dropAddress(a netlink.Addr) error {
+	err := n.Link.AddrDel(indexed(a.LinkIndex), &a)
+	if errors.Is(err, unix.EADDRNOTAVAIL) {
+		return nil
+	}
+	return err
 }

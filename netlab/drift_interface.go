@@ -186,9 +186,9 @@ func (i *Interface) configureAgain(owner *Node) error {
 		return fmt.Errorf("addresses of %s: %w", owner.Name, err)
 	}
 	for _, a := range have {
-		if ip, ok := netip.AddrFromSlice(a.IP); !ok || ip.Unmap() != i.Address {
-			if err := owner.Link.AddrDel(link, &a); err != nil {
-				return fmt.Errorf("remove address %s: %w", a.IP, err)
+		if prefixOf(a) != address {
+			if err := owner.dropAddress(a); err != nil {
+				return fmt.Errorf("remove address %s: %w", a.IPNet, err)
 			}
 		}
 	}
@@ -229,14 +229,19 @@ func (i *Interface) ownerDrift(owner *Node) (list []Drift, there bool, err error
 	if link.Attrs().RawFlags&unix.IFF_NOARP == 0 {
 		list = append(list, Drift{"link", at + " asks for hardware addresses", changed})
 	}
-	addresses, err := owner.addresses(i.owner)
+	addresses, err := owner.Link.AddrList(link, unix.AF_INET)
 	if err != nil {
-		return nil, true, err
+		return nil, true, fmt.Errorf("addresses of %s: %w", owner.Name, err)
 	}
 	mine := false
 	for _, a := range addresses {
-		if mine = mine || a == i.Address; a != i.Address {
-			list = append(list, Drift{"address", fmt.Sprintf("%s of %s", a, at), extra})
+		switch p := prefixOf(a); {
+		case p == netip.PrefixFrom(i.Address, i.Subnet.CIDR.Bits()):
+			mine = true
+		case p.IsSingleIP() || p.Bits() == i.Subnet.CIDR.Bits():
+			list = append(list, Drift{"address", fmt.Sprintf("%s of %s", p.Addr(), at), extra})
+		default:
+			list = append(list, Drift{"address", fmt.Sprintf("%s of %s", p, at), extra})
 		}
 	}
 	if !mine {
@@ -263,6 +268,13 @@ func (i *Interface) ownerDrift(owner *Node) (list []Drift, there bool, err error
 		list = append(list, Drift{"neighbour", fmt.Sprintf("the router %s at %s for good, of %s", router, routerMAC, at), missing})
 	}
 	return list, true, nil
+}
+
+// prefixOf is an address with the length of the subnet that it came with.
+func prefixOf(a netlink.Addr) netip.Prefix {
+	bits, _ := a.Mask.Size()
+	ip, _ := netip.AddrFromSlice(a.IP)
+	return netip.PrefixFrom(ip.Unmap(), bits)
 }
 
 func isDefault(to *net.IPNet) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,11 +36,13 @@ func TestDriftIsMended(t *testing.T) {
 	at := netip.MustParseAddrPort("10.0.1.200:80")
 	check := func() string {
 		t.Helper()
-		inVPC, err := vpc.Check()
+		inVPC, err := vpc.Check(t.Context())
 		must(t, err)
 		atServer, err := web.Interface.Check(web.Node)
 		must(t, err)
-		return drift(append(inVPC, atServer...))
+		inServers, err := web.Check(t.Context())
+		must(t, err)
+		return drift(slices.Concat(inVPC, atServer, inServers))
 	}
 	for name, c := range map[string]struct {
 		in   *netlab.Node
@@ -67,11 +70,37 @@ func TestDriftIsMended(t *testing.T) {
 		"subnet on link":    {web.Node, "ip route add 10.0.1.0/24 dev eth0", "route extra: 10.0.1.0/24 over vpc-blue.web: eth0"},
 		"router unknown":    {web.Node, "ip neigh delete 10.0.1.1 dev eth0", "neighbour missing: the router 10.0.1.1 at 0a:00:00:00:00:01 for good, of vpc-blue.web: eth0"},
 		"ARP":               {web.Node, "ip link set eth0 arp on", "link changed: vpc-blue.web: eth0 asks for hardware addresses\nneighbour missing: the router 10.0.1.1 at 0a:00:00:00:00:01 for good, of vpc-blue.web: eth0"},
+		"a subnet more":     {vpc.Node, "ip address add 10.0.99.1/24 dev lo; ip address add 10.0.99.2/24 dev lo", "address extra: 10.0.99.1/24 of the router\naddress extra: 10.0.99.2/24 of the router"},
+		"router's subnet":   {vpc.Node, "ip address add 10.0.1.1/24 dev lo", "address extra: 10.0.1.1/24 of the router"},
+		"address in VPC":    {vpc.Node, "ip address add 10.9.9.9/24 dev $eni", "address extra: 10.9.9.9/24 of $eni\nroute extra: 10.9.9.0/24 over $eni"},
+		"mangled":           {vpc.Node, "iptables-nft -t mangle -A PREROUTING -j DROP; iptables-nft -t raw -N mine", "rule extra: mangle: -A PREROUTING -j DROP"},
+		"policy of raw":     {vpc.Node, "iptables-nft -t raw -P PREROUTING DROP", "rule extra: raw: -P PREROUTING DROP"},
+		"translated":        {vpc.Node, "iptables-nft -t nat -A PREROUTING -p tcp -j REDIRECT", "rule extra: nat: -A PREROUTING -p tcp -j REDIRECT"},
+		"another family":    {vpc.Node, "ip6tables-nft -A FORWARD -j DROP", "table extra: nft: table ip6 filter, with 1 rule"},
+		"elder tables":      {vpc.Node, "iptables-legacy -t mangle -A FORWARD -j DROP", "rule extra: legacy mangle: -A FORWARD -j DROP"},
+		"elder's own":       {vpc.Node, "iptables-legacy -I FORWARD -j DROP", "rule extra: legacy filter: -A FORWARD -j DROP"},
+		"looked at":         {vpc.Node, "iptables -t mangle -S >&2; ip rule add pref 7 from 10.0.1.9 table main", "routing rule extra: 7: from 10.0.1.9/32 to 0.0.0.0/0 table 254"},
+		"forwards not":      {vpc.Node, "echo 0 > /proc/sys/net/ipv4/ip_forward", "setting changed: net/ipv4/ip_forward is 0, want 1\n*"},
+		"$eni forwards not": {vpc.Node, "echo 0 > /proc/sys/net/ipv4/conf/$eni/forwarding", "setting changed: net/ipv4/conf/$eni/forwarding is 0, want 1"},
+		"no check":          {vpc.Node, "echo 0 > /proc/sys/net/ipv4/conf/$eni/rp_filter", "setting changed: net/ipv4/conf/$eni/rp_filter is 0, want 1"},
+		"all answer":        {vpc.Node, "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore", "setting changed: net/ipv4/conf/all/arp_ignore is 1, want 0"},
+		"ruled out":         {vpc.Node, "ip rule add blackhole to 10.0.1.0/24 iif $eni", "routing rule extra: 32765: from 0.0.0.0/0 to 10.0.1.0/24 blackhole"},
+		"no main table":     {vpc.Node, "ip rule delete pref 32766", "routing rule missing: 32766: from 0.0.0.0/0 to 0.0.0.0/0 table 254"},
+		"black hole":        {vpc.Node, "ip route add blackhole 10.0.1.0/24; ip route add unreachable 10.0.1.200 metric 9", "route changed: 10.0.1.200 leads to another link than $eni\nroute extra: blackhole 10.0.1.0/24\nroute extra: unreachable 10.0.1.200/32"},
+		"local black hole":  {vpc.Node, "ip route add blackhole 10.0.1.200 table local", "route extra: blackhole 10.0.1.200/32, table 255"},
+		"default route":     {vpc.Node, "ip route add default dev lo", "route extra: 0.0.0.0/0 over lo"},
+		"a queue":           {vpc.Node, "tc qdisc add dev $eni root pfifo limit 1", "queueing discipline extra: pfifo of $eni"},
+		"server mangled":    {web.Node, "iptables-nft -A INPUT -j DROP", "rule extra: filter: -A INPUT -j DROP"},
+		"server's ways":     {web.Node, "ip route add blackhole 10.0.0.0/16; ip rule add pref 5 prohibit; echo 1 > /proc/sys/net/ipv4/ip_forward", "routing rule extra: 5: from 0.0.0.0/0 to 0.0.0.0/0 prohibit\nroute extra: blackhole 10.0.0.0/16\nsetting changed: net/ipv4/ip_forward is 1, want 0\n*"},
+		"server's subnet":   {web.Node, "ip address add 10.0.1.200/16 dev eth0", "address extra: 10.0.1.200/16 of vpc-blue.web: eth0\nroute extra: 10.0.0.0/16 over vpc-blue.web: eth0"},
 		"no link":           {vpc.Node, "ip link delete $eni", "link missing: $eni of " + web.Interface.ID + "\nlink missing: vpc-blue.web: eth0 of " + web.Interface.ID},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if found := check(); found != "" {
 				t.Fatalf("before anything was done:\n%s", found)
+			}
+			if strings.HasPrefix(c.do, "iptables-legacy") && nstest.NS(t).Do(func() error { return exec.CommandContext(t.Context(), "iptables-legacy", "-S").Run() }) != nil {
+				t.Skip("there is no iptables-legacy, or this kernel has nothing for it")
 			}
 			named := strings.NewReplacer("$eni", web.Interface.LinkName())
 			must(t, c.in.NS.Do(func() error {
@@ -90,7 +119,9 @@ func TestDriftIsMended(t *testing.T) {
 			must(t, err)
 			inVPC, err := vpc.Mend(t.Context())
 			must(t, err)
-			if len(atServer)+len(inVPC) == 0 {
+			inServers, err := web.Mend(t.Context())
+			must(t, err)
+			if len(atServer)+len(inVPC)+len(inServers) == 0 {
 				t.Error("mending tells of nothing")
 			}
 			if left := check(); left != "" {
@@ -201,7 +232,7 @@ address missing: 10.0.1.1 of the router`
 	if got, want := drift(vpc.Drift), atOnce+"\nroute missing: "+k.Web.Address.String()+" over "+web.Interface.LinkName(); got != want {
 		t.Errorf("after Sweep\n%s\nwant\n%s", got, want)
 	}
-	if left, err := vpc.Check(); err != nil || len(left) > 0 {
+	if left, err := vpc.Check(t.Context()); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	if _, _, err := reach(client.Node, "tcp4", netip.AddrPortFrom(k.Web.Address, 80), answerWithin); err != nil {

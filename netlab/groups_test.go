@@ -64,7 +64,7 @@ func TestCommitIsNotCutOff(t *testing.T) {
 		t.Errorf("the change was cut off: %v", err)
 	}
 	t.Setenv("PATH", path)
-	if found, err := v.Check(); err != nil || len(found) > 0 {
+	if found, err := v.Check(t.Context()); err != nil || len(found) > 0 {
 		t.Errorf("kernel and books differ: %v, %v", found, err)
 	}
 	if text := v.planLocked().text(); !strings.Contains(text, "-A in-16 -m comment --comment sg-a -j ACCEPT") {

@@ -61,6 +61,14 @@ func NewInternet(ctx context.Context, command []string) (_ *Internet, err error)
 	return in, nil
 }
 
+// InternetBelongings are those of the internet's namespace.
+func InternetBelongings() Belongings {
+	return Belongings{Settings: append(slices.Clone(answerARP), anyPort), Owns: func(w Way) bool {
+		whole := w.Table == unix.RT_TABLE_LOCAL && w.Type == unix.RTN_LOCAL && slices.Contains(internetRanges, w.To)
+		return whole || w.Table == unix.RT_TABLE_MAIN && w.Link > loopback && w.To.IsSingleIP() && edgeRange.Contains(w.To.Addr())
+	}}
+}
+
 // startServer returns when it serves, and ends it if it does not.
 func (in *Internet) startServer(ctx context.Context, command []string) (err error) {
 	if in.server, err = startProcess(ctx, in.Node, command); err != nil {

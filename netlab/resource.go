@@ -9,7 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"enilab/internal/netns"
 	"enilab/internal/undo"
+
+	"golang.org/x/sys/unix"
 )
 
 // Resource is a customer's server, running.
@@ -74,6 +77,18 @@ func (v *VPC) AddResource(ctx context.Context, s ResourceSpec) (_ *Resource, err
 
 // nodeName is what a resource's namespace is called: like nothing else, because no id has a dot.
 func (v *VPC) nodeName(s ResourceSpec) string { return v.ID + "." + s.Name }
+
+// Check tells what [Node.Strangers] does of the server's namespace; what its eth0 should be, the interface knows.
+func (r *Resource) Check(ctx context.Context) ([]Drift, error) { return r.strangers(ctx, false) }
+
+// Mend is Check, and takes that away.
+func (r *Resource) Mend(ctx context.Context) ([]Drift, error) { return r.strangers(ctx, true) }
+
+func (r *Resource) strangers(ctx context.Context, mend bool) ([]Drift, error) {
+	return r.Node.Strangers(ctx, Belongings{
+		Settings: []netns.Sysctl{anyPort}, Owns: func(w Way) bool { return w.Table == unix.RT_TABLE_MAIN && w.Link != 0 && w.Link == r.Interface.owner },
+	}, mend)
+}
 
 func (r *Resource) description() string { return "resource " + r.Name }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Underlay is the network between workers and a Hyperplane node, over which tunnels run: a veth from the node to each
@@ -36,6 +37,13 @@ func NewUnderlay(hub *Node) (*Underlay, error) {
 		return nil, fmt.Errorf("underlay: endpoint %s: %w", u.HubVTEP, err)
 	}
 	return u, nil
+}
+
+// UnderlayBelongings are those of the hub and of workers.
+func UnderlayBelongings() Belongings {
+	return Belongings{Settings: answerARP, Owns: func(w Way) bool {
+		return w.Table == unix.RT_TABLE_MAIN && w.Link > loopback && w.To.IsSingleIP() && underlayRange.Contains(w.To.Addr())
+	}}
 }
 
 // OpenUnderlay finds the underlay of a hub that has been adopted.

@@ -16,9 +16,14 @@ func checkCommand(s streams) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use: "check", Short: "Compare the kernel with what a lab's state says", Args: noArgs,
-		Long: `Compare what the kernel has of a lab with what the lab's state says it should have:
-iptables rules of VPCs and Hyperplane ENIs, and their links, addresses, routes and
-neighbours. Nothing is changed; 'enilab up' mends what has drifted.
+		Long: `Compare what the kernel has in a lab's namespaces with what the lab's state says it should
+have: VPCs, Hyperplane ENIs, servers, the Hyperplane node, workers, the internet. That is
+iptables rules, and tables of iptables and nft in which the lab has none; links, addresses,
+routes of all tables, rules of routing, neighbours, queueing disciplines; and settings that
+the lab has made (ip_forward, rp_filter and their like). It does not look at namespaces of
+environments, which end soon, at tunnels' entries, at links that somebody has added, at
+programs of BPF, or at IPv6 but for tables. Nothing is changed; 'enilab up' mends what has
+drifted: what is not the lab's is taken away.
 
 The exit code is 4 if something has drifted, and 0 if all is as it should be.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -60,6 +60,19 @@ func TestDrift(t *testing.T) {
 		t.Errorf("up again: %s", out)
 	}
 
+	// What the lab has nothing to do with, and stands in its way all the same.
+	l.say(t, "exec", "vpc-blue", "--", "sh", "-ec", "iptables -t mangle -A PREROUTING -j DROP; ip addr add 10.0.99.1/24 dev lo; echo 0 >/proc/sys/net/ipv4/ip_forward")
+	for _, node := range []string{"vpc-blue/whoami", "hyperplane", "worker", "internet", eni} {
+		l.say(t, "exec", node, "--", "ip", "rule", "add", "pref", "5", "blackhole")
+	}
+	check(4, "vpc vpc-blue", "mangle: -A PREROUTING -j DROP", "10.0.99.1/24 of the router", "net/ipv4/ip_forward is 0, want 1", "resource vpc-blue/whoami", "node hyperplane", "node worker", "node internet", "eni "+eni)
+	if out := l.say(t, "up", "-t", l.file, "--name", l.name); !strings.Contains(out, "mended node internet: routing rule extra: 5:") {
+		t.Errorf("up: %s", out)
+	}
+	check(0)
+	l.say(t, "invoke", "steady-legacy", "--payload", `{"whoami":"http://10.0.1.20/"}`)
+
+	counted = admitted()
 	l.kill()
 	if out := l.say(t, "up", "--name", l.name); strings.Contains(out, "mended") {
 		t.Errorf("nothing was changed: %s", out)

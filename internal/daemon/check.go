@@ -14,7 +14,7 @@ import (
 
 // Finding is one thing of an object that is in the kernel otherwise than the lab's state says.
 type Finding struct {
-	Object string `json:"object"` // "vpc", "resource" or "eni"
+	Object string `json:"object"` // "vpc", "resource", "eni" or "node": the Hyperplane node, a worker, the internet
 	Name   string `json:"name"`
 	netlab.Drift
 }
@@ -35,7 +35,7 @@ type CheckReport struct {
 // checkable is one object with what can be compared of it.
 type checkable struct {
 	kind, name string
-	check      func() ([]netlab.Drift, error)
+	check      func(context.Context) ([]netlab.Drift, error)
 	mend       func(context.Context) ([]netlab.Drift, error)
 }
 
@@ -44,11 +44,12 @@ type checkable struct {
 func (d *Daemon) checkables() (list []checkable) {
 	owned := func(kind, name string, i *netlab.Interface, owner *netlab.Node) {
 		list = append(list, checkable{
-			kind, name, func() ([]netlab.Drift, error) { return i.Check(owner) }, func(ctx context.Context) ([]netlab.Drift, error) { return i.Mend(ctx, owner) },
+			kind, name, func(context.Context) ([]netlab.Drift, error) { return i.Check(owner) }, func(ctx context.Context) ([]netlab.Drift, error) { return i.Mend(ctx, owner) },
 		})
 	}
 	for _, r := range d.lab.Network.Resources() {
 		owned("resource", r.VPC+"/"+r.Name, r.Interface, r.Node)
+		list = append(list, checkable{"resource", r.VPC + "/" + r.Name, r.Check, r.Mend})
 	}
 	for _, h := range d.lab.Lambda.HyperplaneENIs() {
 		if h.Interface != nil { // the provider's own has none in a VPC
@@ -60,14 +61,29 @@ func (d *Daemon) checkables() (list []checkable) {
 	for _, id := range names(vpcs) {
 		list = append(list, checkable{"vpc", id, vpcs[id].Check, vpcs[id].Mend})
 	}
+	shared := func(n *netlab.Node, own netlab.Belongings) {
+		list = append(list, checkable{
+			"node", n.Name, func(ctx context.Context) ([]netlab.Drift, error) { return n.Strangers(ctx, own, false) },
+			func(ctx context.Context) ([]netlab.Drift, error) { return n.Strangers(ctx, own, true) },
+		})
+	}
+	if hub := d.lab.Lambda.Hyperplane; hub != nil {
+		shared(hub.Node, netlab.UnderlayBelongings())
+	}
+	for _, w := range d.lab.Lambda.Workers {
+		shared(w.Node, netlab.UnderlayBelongings())
+	}
+	if d.lab.Internet != nil {
+		shared(d.lab.Internet.Node, netlab.InternetBelongings())
+	}
 	return list
 }
 
 // find compares everything once. An object that goes meanwhile has nothing to be found.
-func (d *Daemon) find() (found []Finding, objects int, err error) {
+func (d *Daemon) find(ctx context.Context) (found []Finding, objects int, err error) {
 	seen := map[string]bool{}
 	for _, c := range d.checkables() {
-		drift, checkErr := c.check()
+		drift, checkErr := c.check(ctx)
 		if checkErr != nil && d.exists(c) {
 			err = errors.Join(err, checkErr)
 		}
@@ -89,12 +105,12 @@ func (d *Daemon) check(ctx context.Context, mend bool) (CheckReport, error) {
 	d.checking.Lock()
 	defer d.checking.Unlock()
 	report := CheckReport{Schema: "enilab.check/v1", Found: []Finding{}}
-	first, objects, err := d.find()
+	first, objects, err := d.find(ctx)
 	report.Checked = objects
 	if err != nil || len(first) == 0 {
 		return report, err
 	}
-	second, _, err := d.find()
+	second, _, err := d.find(ctx)
 	for _, f := range first {
 		if slices.Contains(second, f) {
 			report.Found = append(report.Found, f)
@@ -109,7 +125,7 @@ func (d *Daemon) check(ctx context.Context, mend bool) (CheckReport, error) {
 			err = errors.Join(err, mendErr)
 		}
 	}
-	left, _, leftErr := d.find()
+	left, _, leftErr := d.find(ctx)
 	if err = errors.Join(err, leftErr); err != nil {
 		return report, err
 	}

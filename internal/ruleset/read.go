@@ -13,8 +13,11 @@ const lockWithin = 10
 // Read lists tables of the namespace that the calling thread is in: call it inside netns.NS.Do, and on no path that is
 // timed, because it runs iptables, once for its version and once for each table. A table that nobody has used yet has its
 // own chains alone.
-func Read(tables ...string) (Set, error) {
-	ipt, err := iptables.New(iptables.Timeout(lockWithin))
+func Read(tables ...string) (Set, error) { return ReadBy("", tables...) }
+
+// ReadBy is Read by a program other than iptables, such as iptables-legacy.
+func ReadBy(name string, tables ...string) (Set, error) {
+	ipt, err := iptables.New(iptables.Timeout(lockWithin), iptables.Path(name))
 	if err != nil {
 		return nil, fmt.Errorf("iptables: %w", err)
 	}
