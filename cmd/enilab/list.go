@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -56,7 +57,13 @@ func listCommand(s streams) *cobra.Command {
 				if l.Daemon != 0 {
 					pid = fmt.Sprintf("pid %d", l.Daemon)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", l.Name, l.Status, l.Listen, l.Counts["vpcs"], l.Counts["functions"], l.Counts["enis"], pid)
+				count := func(of string) string {
+					if l.Counts == nil { // its daemon does not tell
+						return "-"
+					}
+					return strconv.Itoa(l.Counts[of])
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Status, l.Listen, count("vpcs"), count("functions"), count("enis"), pid)
 			}
 			return w.Flush()
 		},

@@ -189,7 +189,7 @@ func TestWithLab(t *testing.T) {
 		{"events", map[string]any{"events": "{\"seq\":1}\n"}, 0, []string{`{"seq":1}`}, nil},
 		{"logs f", map[string]any{"logs/f?follow=false": "said\n"}, 0, []string{"said\n"}, nil},
 		{"logs f -f", map[string]any{"logs/f?follow=true": "said\n"}, 0, []string{"said\n"}, nil},
-		{"list", nil, 0, []string{"lab", "down"}, nil},
+		{"list", nil, 0, []string{"lab", "down", " -     -          - "}, nil},
 		{"exec vpc-a -- true", nil, 1, nil, []string{"lab lab is down", "enilab up"}},
 		{"shell vpc-a", nil, 1, nil, []string{"lab lab is down"}},
 		{"up --dry-run", nil, 0, []string{"would make an empty lab"}, nil},

@@ -22,8 +22,18 @@ type Roots struct {
 }
 
 // RootsOf finds them for a user: /run/enilab and /var/lib/enilab for root, the XDG directories for others. ENILAB_HOME
-// takes the place of both. Getenv is os.Getenv.
+// takes the place of both. They are absolute: the daemon's working directory is not the caller's. Getenv is os.Getenv.
 func RootsOf(uid int, getenv func(string) string) Roots {
+	r := rootsOf(uid, getenv)
+	for _, dir := range []*string{&r.Run, &r.State} {
+		if absolute, err := filepath.Abs(*dir); err == nil { // else the first use of it tells
+			*dir = absolute
+		}
+	}
+	return r
+}
+
+func rootsOf(uid int, getenv func(string) string) Roots {
 	caller := 0
 	if uid == 0 {
 		caller, _ = strconv.Atoi(getenv("SUDO_UID"))

@@ -12,6 +12,10 @@ import (
 
 func TestRoots(t *testing.T) {
 	env := func(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		uid  int
 		env  map[string]string
@@ -19,6 +23,7 @@ func TestRoots(t *testing.T) {
 	}{
 		"root":       {0, nil, labs.Roots{Run: "/run/enilab", State: "/var/lib/enilab"}},
 		"home":       {0, map[string]string{"ENILAB_HOME": "/x"}, labs.Roots{Run: "/x/run", State: "/x/state"}},
+		"relative":   {0, map[string]string{"ENILAB_HOME": "x"}, labs.Roots{Run: filepath.Join(wd, "x/run"), State: filepath.Join(wd, "x/state")}},
 		"xdg":        {7, map[string]string{"XDG_RUNTIME_DIR": "/run/user/7", "HOME": "/home/a"}, labs.Roots{Run: "/run/user/7/enilab", State: "/home/a/.local/state/enilab"}},
 		"bare user":  {7, nil, labs.Roots{Run: filepath.Join(os.TempDir(), "enilab-7"), State: filepath.Join(os.TempDir(), "enilab-7-state")}},
 		"state home": {7, map[string]string{"XDG_STATE_HOME": "/s"}, labs.Roots{Run: filepath.Join(os.TempDir(), "enilab-7"), State: "/s/enilab"}},

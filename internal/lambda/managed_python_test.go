@@ -15,7 +15,8 @@ func TestPython(t *testing.T) {
 	const nbsp = "\u00a0"
 	i, b := interpreted(t, "python3.13"), managedBed(t)
 	minor := strings.Join(strings.Split(i.Version, ".")[:2], ".")
-	layer := b.publish(t, "modules", entry{"python/dep.py", 0o644, "x = 1"}, entry{"python/lib/python" + minor + "/site-packages/far.py", 0o644, "x = 2"})
+	layer := b.publish(t, "modules", entry{"python/dep.py", 0o644, "x = 1"}, entry{"python/lib/python" + minor + "/site-packages/far.py", 0o644, "x = 2"},
+		entry{"python/lib/python3.13/site-packages/named.py", 0o644, "x = 3"})
 	b.behave(t, "python3.13", "app.handler", []behaviour{
 		// Where handlers are, and what they find.
 		{name: "event", files: py("def handler(event, context):\n    return {'got': event['n'] + 1, 'word': 'ü'}"), event: `{"n":3}`, payload: `{"got": 4, "word": "ü"}`},
@@ -27,7 +28,7 @@ func TestPython(t *testing.T) {
 			payload: `{"errorMessage": "Unable to import module 'app': No module named 'lib'", "errorType": "Runtime.ImportModuleError", "requestId": "", "stackTrace": \[\]}`, kind: "Runtime.ImportModuleError",
 			log: []string{`^\[ERROR\] Runtime.ImportModuleError: Unable to import module 'app': No module named 'lib'$`, `^Traceback \(most recent call last\):$`},
 		},
-		{name: "its own modules", files: map[string]string{"app.py": "import sys\nfrom lib import x\ndef handler(e, c):\n    return [x.y, sys.path[0], sys.path[2], '/var/runtime' in sys.path, __import__('os').environ['PYTHONPATH']]", "lib/__init__.py": "", "lib/x.py": "y = 7"}, payload: `[7, "/var/task", "/opt/python", true, "/var/runtime"]`},
+		{name: "its own modules", files: map[string]string{"app.py": "import sys\nfrom lib import x\ndef handler(e, c):\n    return [x.y, sys.path[0], '/opt/python' in sys.path[2:4], '/var/runtime' in sys.path, __import__('os').environ['PYTHONPATH']]", "lib/__init__.py": "", "lib/x.py": "y = 7"}, payload: `[7, "/var/task", true, true, "/var/runtime"]`},
 		{
 			name:    "context",
 			files:   py("import os\ndef handler(e, c):\n    return [c.function_name == os.environ['AWS_LAMBDA_FUNCTION_NAME'], c.function_version, c.memory_limit_in_mb, c.invoked_function_arn.endswith(':function:' + c.function_name), len(c.aws_request_id), c.log_group_name == '/aws/lambda/' + c.function_name, 1000 < c.get_remaining_time_in_millis() <= 60000, c.identity.cognito_identity_id, c.client_context]"),
@@ -94,6 +95,6 @@ func TestPython(t *testing.T) {
 			log:   []string{`^{"timestamp": "[^"]*Z", "log_level": "ERROR", "errorMessage": "'x'", "errorType": "KeyError", "requestId": "` + id + `", "stackTrace": \["  File .*\]}$`},
 		},
 		{name: "trace id", payload: `true`, files: py("import os, re\nhandler = lambda e, c: bool(re.match('Root=1-[0-9a-f]{8}-[0-9a-f]{24};', os.environ['_X_AMZN_TRACE_ID']))")},
-		{name: "modules of a layer", layers: []string{layer.ARN}, files: py("import dep, far\nhandler = lambda e, c: [dep.x, far.x]"), payload: `[1, 2]`},
+		{name: "modules of a layer", layers: []string{layer.ARN}, files: py("import dep, far, named\nhandler = lambda e, c: [dep.x, far.x, named.x]"), payload: `[1, 2, 3]`},
 	})
 }

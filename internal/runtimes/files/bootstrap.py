@@ -308,8 +308,10 @@ def main():
     set_up_log(requests)
     api = RuntimeAPI(os.environ["AWS_LAMBDA_RUNTIME_API"])
     root = os.environ["LAMBDA_TASK_ROOT"]
-    site = f"/opt/python/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
-    sys.path[:0] = [root, site, "/opt/python"]
+    own = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    named = os.environ["AWS_EXECUTION_ENV"].removeprefix("AWS_Lambda_")  # what layers are made for, whatever runs them
+    sites = [f"/opt/python/lib/{version}/site-packages" for version in dict.fromkeys([own, named])]
+    sys.path[:0] = [root, *sites, "/opt/python"]
     try:
         handler = load(os.environ["_HANDLER"])
     except Exception as e:
