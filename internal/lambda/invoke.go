@@ -18,6 +18,9 @@ import (
 
 // Invoke hands an event to a function. It waits for the answer unless in.Type says otherwise. A function that fails is
 // no error here: FunctionError then says so. An environment that is idle serves, else a new one is made.
+//
+// The end of ctx ends the execution, and its environment. On AWS a function does not end because its caller has gone: who
+// serves such callers does not hand their contexts on.
 func (s *Service) Invoke(ctx context.Context, in InvokeInput) (InvokeOutput, error) {
 	id := uuid.NewString()
 	switch in.Type {
