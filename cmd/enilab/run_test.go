@@ -206,6 +206,37 @@ func TestWithLab(t *testing.T) {
 	}
 }
 
+// A topology that happens to lie where somebody brings a lab back does not make another lab of it; who says that it is meant, may.
+func TestAnothersTopology(t *testing.T) {
+	c := newCaller(t)
+	c.serveLab(t, nil) // the lab "lab"
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write(t, dir, "h1.lab.yml", "name: h1\nvpcs: {vpc-a: {cidr: 10.0.0.0/16}}\n")
+	for _, more := range []string{"", " --dry-run"} {
+		c.call(strings.Fields("up --name lab"+more)...).wantLine(t, 2, "lab lab is there", "h1.lab.yml", "lab h1's", "-t h1.lab.yml", "cd / && enilab up --name lab")
+	}
+	c.call(strings.Fields("up --name lab --dry-run -t h1.lab.yml")...).want(t, 0, []string{"would create vpc vpc-a"}, nil)
+	c.call(strings.Fields("up --name new --dry-run")...).want(t, 0, []string{"would create vpc vpc-a"}, nil)
+	write(t, dir, "h1.lab.yml", "name: lab\nvpcs: {vpc-a: {cidr: 10.0.0.0/16}}\n")
+	c.call(strings.Fields("up --name lab --dry-run")...).want(t, 0, []string{"would create vpc vpc-a"}, nil)
+}
+
+// What a run could not listen on a dry run refuses, too.
+func TestDryRunTriesTheAddress(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Chdir(t.TempDir())
+	c := newCaller(t)
+	args := []string{"up", "--dry-run", "--listen", l.Addr().String()}
+	c.call(args...).wantLine(t, 1, "address already in use", "--listen")
+	c.serveLab(t, nil)
+	c.call(args...).wantLine(t, 1, "address already in use", "--listen")
+}
+
 // Without a daemon the verbs say so, and how to have one again.
 func TestDaemonDown(t *testing.T) {
 	c := newCaller(t)

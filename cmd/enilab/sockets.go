@@ -31,6 +31,15 @@ func (s *starter) open() (*net.TCPListener, error) {
 	return nil, fmt.Errorf("listen on %s: %w; %s", s.address, number, way)
 }
 
+// tryAddress tells what is wrong with the address, for who does not listen there now. One that is taken just afterwards it cannot know.
+func (s *starter) tryAddress() error {
+	l, err := s.open()
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
 // listen opens it for the daemon, and tells which address that is.
 func (s *starter) listen() (file *os.File, address string, err error) {
 	l, err := s.open()

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"enilab/internal/daemon"
@@ -24,12 +25,15 @@ type starter struct {
 	address  netip.AddrPort                              // of the AWS API
 	chosen   bool                                        // the address was asked for
 	settings *daemon.Settings                            // nil: those that the lab has
-	overlay  func(*daemon.Settings) error                // puts what flags say over either
+	flags    *upFlags                                    // what they say is put over either
+	declared *declared                                   // the topology; nil: there is none
 	consent  func(*daemon.Client, daemon.Settings) error // asks a daemon whether the topology can be had with other settings; nil: there is none
 	fresh    bool                                        // there is nothing of the lab yet
 	owners   []uint32                                    // who may use the AWS API without the lab's key
 	dryRun   bool
 	debug    bool
+
+	changed bool // settings were, or would be
 }
 
 // notServed is a lab that a dry run does not start.
@@ -55,8 +59,13 @@ func (s *starter) ensure(ctx context.Context) (started bool, err error) {
 		var cancel context.CancelFunc // who is interrupted now has a lab that runs, and is to keep one
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), restart)
 		defer cancel()
-	} else if s.dryRun {
-		return false, &notServed{state}
+	} else {
+		if err := s.checkRecorded(); err != nil {
+			return false, err
+		}
+		if s.dryRun {
+			return false, &notServed{state}
+		}
 	}
 	if err = s.place.Make(); err == nil {
 		err = s.start(ctx, keeper)
@@ -155,7 +164,7 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 	}
 	wanted.Listen = info.Settings.Listen
 	wanted = wanted.Inherit(info.Settings)
-	if err := s.overlay(&wanted); err != nil {
+	if err := s.flags.overlay(&wanted); err != nil {
 		return false, err
 	}
 	s.settings = &wanted
@@ -164,7 +173,7 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 	case difference == "":
 		return false, nil
 	case fixed:
-		return false, cannotChange(s.place.Name, difference)
+		return false, s.cannotChange(difference)
 	}
 	client := daemon.NewClient(s.place.Name, s.place.Socket())
 	defer client.Close()
@@ -173,13 +182,13 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 			return false, err
 		}
 	}
-	if had, err := netip.ParseAddrPort(info.Listen); err == nil && s.chosen && had.Port() != s.address.Port() {
-		l, err := s.open() // an address that is taken is not to cost the lab its daemon
-		if err != nil {
+	if had, err := netip.ParseAddrPort(info.Listen); err == nil && s.chosen && had != s.address {
+		err := s.tryAddress() // one that is taken, or is not this machine's, is not to cost the lab its daemon
+		if own := had.Port() == s.address.Port() && errors.Is(err, syscall.EADDRINUSE); err != nil && !own {
 			return false, err
 		}
-		l.Close()
 	}
+	s.changed = true
 	if s.dryRun {
 		fmt.Fprintf(s.out, "would change settings: %s\n", difference)
 		return false, nil
@@ -196,9 +205,38 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 	return true, keeper.WaitDaemon(ctx)
 }
 
-// cannotChange refuses settings that the kernel's objects were made after.
-func cannotChange(lab, difference string) error {
-	return fmt.Errorf("lab %s: %s cannot change while it is up; 'enilab down --name %s' first", lab, difference, lab)
+// checkRecorded refuses what a lab that is down cannot change of its settings, as renew does of one that is up.
+func (s *starter) checkRecorded() error {
+	had, ok, err := daemon.RecordedSettings(s.place.DB())
+	if err != nil || !ok {
+		return err
+	}
+	had = had.Inherit(had)
+	wanted := had
+	if s.settings != nil {
+		wanted = s.settings.Inherit(had)
+	}
+	if err := s.flags.overlay(&wanted); err != nil {
+		return err
+	}
+	if difference, fixed := wanted.Difference(had); fixed {
+		return s.cannotChange(difference)
+	}
+	return nil
+}
+
+// cannotChange refuses a setting that the kernel's objects were made after, where it was asked for.
+func (s *starter) cannotChange(setting string) error {
+	text := fmt.Sprintf("lab %s was made with another %s, which cannot change; leave it as it was, or end the lab first: 'enilab down --name %[1]s'", s.place.Name, setting)
+	switch {
+	case setting == "region" && s.flags.changed("region"):
+		return usage("--region %s: %s", s.flags.region, text)
+	case s.declared == nil:
+		return usage("%s", text)
+	}
+	at := s.declared.ErrorAt(setting, "%s", text)
+	at.File = s.declared.file
+	return &exitError{exitUsage, at}
 }
 
 // start starts a daemon, and a keeper if there is none, and returns when it serves.

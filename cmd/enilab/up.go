@@ -43,7 +43,9 @@ func upCommand(s streams) *cobra.Command {
 		Long: `Build the lab that a *.lab.yml topology declares, and serve the AWS API for it until
 'enilab down'. Without a topology the lab is empty: fill it with the AWS CLI or an SDK.
 On a running lab, make it as the topology says and print what that changes. After the
-daemon was killed, or the machine restarted, bring the same lab back.`,
+daemon was killed, or the machine restarted, bring the same lab back. A topology that
+happens to lie in the working directory, and is another lab's, is refused for a lab that
+--name names and that is there: give it with -t if it is meant.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.changed = cmd.Flags().Changed
 			return s.up(cmd.Context(), &f)
@@ -79,6 +81,9 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := f.meant(d, place); err != nil {
+		return err
+	}
 	if d != nil {
 		if d.Store == "" {
 			d.Store = f.store
@@ -92,8 +97,14 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	}
 	if !place.Exists() {
 		plan, err := f.planFromNothing(d)
-		if err != nil || f.dryRun {
-			return s.sayLines(plan, err)
+		if err == nil && f.dryRun {
+			err = (&starter{address: address}).tryAddress()
+		}
+		if err != nil {
+			return err
+		}
+		if f.dryRun {
+			return s.sayLines(plan, nil)
 		}
 	}
 	lock, err := place.Lock("up")
@@ -108,7 +119,7 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	}
 	defer unlock()
 	fresh := !place.Exists()
-	daemons := starter{streams: s, place: place, address: address, chosen: f.changed("listen"), overlay: f.overlay, fresh: fresh, owners: s.env.owners, dryRun: f.dryRun, debug: f.debug}
+	daemons := starter{streams: s, declared: d, flags: f, place: place, address: address, chosen: f.changed("listen"), fresh: fresh, owners: s.env.owners, dryRun: f.dryRun, debug: f.debug}
 	if _, err := os.Stat(place.DB()); d != nil || err != nil { // else those that the lab has
 		settings, err := f.settings(d)
 		if err != nil {
@@ -138,7 +149,7 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	client := daemon.NewClient(place.Name, place.Socket())
 	defer client.Close()
 	mended, mendErr := s.mend(ctx, client, f.dryRun)
-	if err := s.apply(ctx, client, d, daemons.settings, f.dryRun, mended); err != nil || mendErr != nil {
+	if err := s.apply(ctx, client, d, daemons.settings, f.dryRun, mended || daemons.changed); err != nil || mendErr != nil {
 		if ctx.Err() != nil && d != nil && !f.dryRun && !fresh {
 			fmt.Fprintln(s.err, "Note: what the lab has begun it carries through; 'enilab up' waits for that.")
 		}
@@ -172,6 +183,16 @@ func (f *upFlags) place(d *declared) (labs.Place, error) {
 		return p, usage("%w", err)
 	}
 	return p, err
+}
+
+// meant refuses to make a lab that is there into another whose topology happens to lie in the working directory: whoever says the lab's
+// name alone, as to bring it back, may know nothing of the file, and all that it does not declare would go.
+func (f *upFlags) meant(d *declared, place labs.Place) error {
+	if d == nil || f.path != "" || f.name == "" || !place.Exists() || d.labName("") == f.name {
+		return nil
+	}
+	return usage("lab %s is there, and the topology here, %s, is lab %s's; give -t %[2]s to make %[1]s what it says, or to bring %[1]s back as it is, run 'cd / && enilab up --name %[1]s'",
+		f.name, d.file, d.labName(""))
 }
 
 // check looks at the flags alone, and beside the topology.
@@ -236,6 +257,9 @@ func (s streams) sayLines(lines []string, err error) error {
 // planDown says what 'up' would change in a lab that is down, as far as its state tells, and refuses what it would.
 func (s streams) planDown(d *declared, f *upFlags, daemons *starter, state string) (err error) {
 	place := daemons.place
+	if err := daemons.tryAddress(); err != nil {
+		return err
+	}
 	if _, err := os.Stat(place.DB()); errors.Is(err, fs.ErrNotExist) { // it was never up
 		return s.sayLines(f.planFromNothing(d))
 	}
@@ -249,10 +273,8 @@ func (s streams) planDown(d *declared, f *upFlags, daemons *starter, state strin
 		return err
 	}
 	lines := []string{fmt.Sprintf("would bring lab %s back: %s", place.Name, state)}
-	switch difference, fixed := settings.Difference(recalled.Settings()); {
-	case fixed:
-		return cannotChange(place.Name, difference)
-	case difference != "":
+	difference, _ := settings.Difference(recalled.Settings()) // what is fixed was refused before
+	if difference != "" {
 		lines = append(lines, "would change settings: "+difference)
 	}
 	if d != nil {
@@ -265,15 +287,22 @@ func (s streams) planDown(d *declared, f *upFlags, daemons *starter, state strin
 		for _, c := range changes {
 			lines = append(lines, changeLine(c, true))
 		}
-		if len(changes) == 0 {
+		switch {
+		case len(changes) > 0:
+		case difference != "":
+			lines = append(lines, butForThat)
+		default:
 			lines = append(lines, asItSays)
 		}
 	}
 	return s.sayLines(lines, nil)
 }
 
-// asItSays is said when a topology changes nothing.
-const asItSays = "The lab is as the topology says."
+// What is said when a topology changes nothing, or nothing more than has been said.
+const (
+	asItSays   = "The lab is as the topology says."
+	butForThat = "But for that the lab is as the topology says."
+)
 
 // request asks for the lab to be as the topology says.
 func (d *declared) request(dryRun bool) daemon.ApplyRequest {
@@ -281,8 +310,8 @@ func (d *declared) request(dryRun bool) daemon.ApplyRequest {
 }
 
 // apply has the daemon make the lab what the topology says. In a dry run the settings, if there are any, are those that the lab
-// would have. If something has been mended, the lab was not as the topology says.
-func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, settings *daemon.Settings, dryRun, mended bool) error {
+// would have. If something has been told already, which was mended or changed, the lab was not as the topology says.
+func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, settings *daemon.Settings, dryRun, before bool) error {
 	if d == nil {
 		return nil
 	}
@@ -306,8 +335,8 @@ func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, 
 	}
 	switch {
 	case n > 0:
-	case mended:
-		fmt.Fprintln(s.out, "But for that the lab is as the topology says.")
+	case before:
+		fmt.Fprintln(s.out, butForThat)
 	default:
 		fmt.Fprintln(s.out, asItSays)
 	}

@@ -107,6 +107,7 @@ var mistakes = map[string][]struct {
 		{"up --open --verify-signatures", 2, []string{"--open", "--verify-signatures"}},
 		{"up --host http://lab:80", 2, []string{`"http://lab:80"`, "host.docker.internal"}},
 		{"up --name X", 2, []string{`"X"`, "a-z"}},
+		{"up --dry-run --listen 192.0.2.1:80", 1, []string{"192.0.2.1:80", "address of this machine"}},
 		{"up -t /nonexistent.lab.yml", 2, []string{"/nonexistent.lab.yml"}},
 	},
 	"down": {

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,6 +146,36 @@ func TestUpRefusesBeforeItChanges(t *testing.T) {
 	}
 	if now := l.list(); now.DaemonPID != l.DaemonPID || !reflect.DeepEqual(l.inspect("resources"), servers) {
 		t.Errorf("it was %+v with %v\nand is %+v with %v", l.listed, servers, now, l.inspect("resources"))
+	}
+	// What a lab was made with it keeps, and the place that says otherwise is named.
+	plain := text
+	for setting, value := range map[string]string{"region": "eu-west-1", "account": "210987654321", "workers": "2"} {
+		text = setting + ": " + value + "\n" + plain
+		write()
+		for _, more := range [][]string{{"--dry-run"}, nil} {
+			code, said := l.tell(t, append([]string{"up", "-t", l.file, "--name", l.name}, more...)...)
+			if want := "enilab: " + l.file + ":1:" + fmt.Sprint(len(setting)+3) + ": lab lab was made with another " + setting; code != 2 || !strings.HasPrefix(said, want) {
+				t.Errorf("%v: %d: %s", more, code, said)
+			}
+		}
+	}
+	text = plain
+	if code, said := l.tell(t, "up", "--name", l.name, "--region", "eu-west-1", "--dry-run"); code != 2 || !strings.Contains(said, "--region eu-west-1: lab lab was made with another region") {
+		t.Errorf("--region: %d: %s", code, said)
+	}
+	write("shared: 4", "shared: 3")
+	if out := l.say(t, "up", "-t", l.file, "--name", l.name, "--dry-run"); !strings.HasPrefix(out, "would change settings: ") || !strings.Contains(out, "\nBut for that the lab is as the topology says.\n") {
+		t.Errorf("other settings: %s", out)
+	}
+	// An address that cannot be had is not to cost the lab its daemon.
+	_, port, _ := net.SplitHostPort(l.Listen)
+	for _, more := range [][]string{{"--dry-run"}, nil} {
+		if code, said := l.tell(t, append([]string{"up", "--name", l.name, "--listen", "192.0.2.1:" + port}, more...)...); code != 1 || !strings.Contains(said, "address of this machine") {
+			t.Errorf("%v: %d: %s", more, code, said)
+		}
+	}
+	if now := l.list(); now.DaemonPID != l.DaemonPID {
+		t.Errorf("it was %+v and is %+v", l.listed, now)
 	}
 	write("vpc-green", "vpc-lime", "subnet-green", "subnet-lime", "sg-green", "sg-lime") // all of it renamed
 	l.up()
@@ -293,6 +325,16 @@ func TestDryRunOfALabThatIsDown(t *testing.T) {
 		if code != 2 || !strings.Contains(refused, "a subnet cannot change") {
 			t.Errorf("%s, what cannot be: %d: %s", how, code, refused)
 		}
+		original := text
+		text = "workers: 3\n" + text
+		write()
+		for _, more := range [][]string{{"--dry-run"}, nil} { // who is refused that has no lab that runs
+			if code, said := say(more...); code != 2 || !strings.Contains(said, l.file+":1:10: lab lab was made with another workers") {
+				t.Errorf("%s, %v: %d: %s", how, more, code, said)
+			}
+		}
+		text = original
+		write("vpc-green:", "vpc-lime:")
 		if now := l.list(); now.Status != how || !bytes.Equal(try(os.ReadFile(db))(t), before) {
 			t.Errorf("a dry run has changed it: %+v", now)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -76,6 +77,31 @@ func Recall(c Config) (_ *Recalled, err error) {
 	}
 	d.recalled, err = d.recallInterfaces(alone)
 	return r, err
+}
+
+// RecordedSettings are those of the state of a lab that is down; it changes nothing. A state that is not there, or that no daemon has
+// begun with, has none.
+func RecordedSettings(db string) (s Settings, ok bool, err error) {
+	if _, err := os.Stat(db); errors.Is(err, fs.ErrNotExist) {
+		return s, false, nil
+	}
+	dir, err := os.MkdirTemp("", "enilab-recall-")
+	if err != nil {
+		return s, false, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	copied := filepath.Join(dir, "state.db")
+	if err := copyFile(copied, db); err != nil {
+		return s, false, err
+	}
+	d, err := state.Open(copied)
+	if err != nil {
+		return s, false, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	all, err := state.TableOf[Settings](d, settingsTable).All()
+	s, ok = all[settingsKey]
+	return s, ok, err
 }
 
 // Close forgets it.

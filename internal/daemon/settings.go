@@ -49,13 +49,12 @@ func (s Settings) Inherit(had Settings) Settings {
 
 // loadSettings takes those that this daemon was started with, or those of the one before.
 func (d *Daemon) loadSettings() error {
-	table := state.TableOf[Settings](d.db, "settings")
-	const key = "lab"
+	table := state.TableOf[Settings](d.db, settingsTable)
 	all, err := table.All()
 	if err != nil {
 		return err
 	}
-	kept, had := all[key]
+	kept, had := all[settingsKey]
 	switch {
 	case d.Config.Settings == nil && !had:
 		return errors.New("it was started without settings, and its state has none")
@@ -67,8 +66,14 @@ func (d *Daemon) loadSettings() error {
 	if what, fixed := d.settings.Difference(kept); had && fixed {
 		return fmt.Errorf("its state was made with another %s, which cannot change; 'enilab down --name %s' removes it, or give the former %s", what, d.Name, what)
 	}
-	return table.Put(key, d.settings)
+	return table.Put(settingsKey, d.settings)
 }
+
+// Where the state has them.
+const (
+	settingsTable = "settings"
+	settingsKey   = "lab"
+)
 
 // noteWhatHappened tells from what is kept how the daemon before this one ended, if there was one.
 func (d *Daemon) noteWhatHappened() error {
