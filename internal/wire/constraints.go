@@ -190,11 +190,15 @@ func (c *constraints) shown(v reflect.Value) string {
 	if c.sensitive {
 		return ""
 	}
-	text := javaText(v)
+	return "'" + shortened(javaText(v)) + "' "
+}
+
+// shortened is a text that a client sent as messages show it.
+func shortened(text string) string {
 	if len(text) > maxShown {
-		text = strings.ToValidUTF8(text[:maxShown], "") + "…"
+		return strings.ToValidUTF8(text[:maxShown], "") + "…"
 	}
-	return "'" + text + "' "
+	return text
 }
 
 // javaText is what Java's toString makes of a value, which is what AWS's messages show.

@@ -58,6 +58,7 @@ const (
 	missingValue           // EC2's
 	invalidValue           // not what the model says
 	badValue
+	unknownMember // what the operation has no place for
 	tooLarge
 	tooSlow
 	tooMany
@@ -81,6 +82,7 @@ var faults = map[Protocol]map[fault]Error{
 		unknownOperation: {Code: "UnknownOperationException", HTTPStatus: 404},
 		invalidValue:     {Code: "ValidationException"},
 		badValue:         {Code: "SerializationException"},
+		unknownMember:    {Code: "InvalidParameterValueException"},
 		tooLarge:         {Code: "RequestEntityTooLargeException", HTTPStatus: 413},
 		tooSlow:          {Code: "RequestTimeoutException", HTTPStatus: 408},
 		tooMany:          {Code: "TooManyRequestsException", HTTPStatus: 429, Reason: "CallerRateLimitExceeded"},
@@ -98,6 +100,7 @@ var faults = map[Protocol]map[fault]Error{
 		unknownOperation: {Code: "InvalidAction"},
 		invalidValue:     {Code: "ValidationError"},
 		badValue:         {Code: "MalformedInput"},
+		unknownMember:    {Code: "InvalidQueryParameter"},
 		tooLarge:         {Code: "RequestEntityTooLarge", HTTPStatus: 413},
 		tooSlow:          {Code: "RequestTimeout", HTTPStatus: 408},
 		tooMany:          {Code: "Throttling"},
@@ -115,6 +118,7 @@ var faults = map[Protocol]map[fault]Error{
 		unknownOperation: {Code: "InvalidAction"},
 		missingValue:     {Code: "MissingParameter"},
 		badValue:         {Code: "InvalidParameterValue"},
+		unknownMember:    {Code: "UnknownParameter"},
 		tooLarge:         {Code: "RequestEntityTooLarge", HTTPStatus: 413},
 		tooSlow:          {Code: "RequestTimeout", HTTPStatus: 408},
 		tooMany:          {Code: "RequestLimitExceeded", HTTPStatus: 503},

@@ -137,14 +137,14 @@ func (x *exchange) serveForm() {
 	if !ok {
 		return
 	}
-	f, err := parseForm(x.r.URL.RawQuery, string(body))
-	if err != nil {
-		x.refuse(x.protocol().refuse(badValue, "%v", err))
-		return
-	}
+	f, parameters, err := parseForm(x.r.URL.RawQuery, string(body))
 	action, version := f.get("Action"), f.get("Version")
 	if x.service == nil {
 		x.service = x.findVersion(action, version)
+	}
+	if err != nil {
+		x.refuse(x.protocol().refuse(badValue, "%v", err))
+		return
 	}
 	r := x.findAction(action, version)
 	if r == nil {
@@ -152,6 +152,9 @@ func (x *exchange) serveForm() {
 		return
 	}
 	x.carryOut(r, func(_ any, v reflect.Value) error {
+		if name, unknown := r.in.unknownParameter(parameters); unknown {
+			return x.unknownParameter(r, name)
+		}
 		err := f.decode(r.in, v, "")
 		if err != nil {
 			err = x.protocol().refuse(badValue, "%v", err)

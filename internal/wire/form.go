@@ -19,37 +19,46 @@ const (
 
 // form holds a request's parameters as the tree that the dots in their names make.
 type form struct {
+	given    bool // there is a parameter of this name, not only of names below it
 	value    string
 	children map[string]*form
 }
 
-// parseForm reads parameters as in a=b&c=d. Later ones replace earlier ones of the same name.
-func parseForm(texts ...string) (*form, error) {
-	root, n := new(form), 0
+// parameter is one of a form's as it came.
+type parameter struct{ name, value string }
+
+// parseForm reads parameters as in a=b&c=d, into a tree and in their order. One that is there twice has the same value both
+// times: of two values one would be dropped. With an error the tree has what came before it.
+func parseForm(texts ...string) (*form, []parameter, error) {
+	root, n, parameters := new(form), 0, []parameter(nil)
 	for _, text := range texts {
 		for pair := range strings.SplitSeq(text, "&") {
 			if pair == "" {
 				continue
 			}
 			if n++; n > maxParameters {
-				return root, fmt.Errorf("there are more than %d parameters", maxParameters)
+				return root, nil, fmt.Errorf("there are more than %d parameters", maxParameters)
 			}
 			key, value, _ := strings.Cut(pair, "=")
 			key, err1 := url.QueryUnescape(key)
 			value, err2 := url.QueryUnescape(value)
 			if err := errors.Join(err1, err2); err != nil {
-				return root, fmt.Errorf("the parameters are not URL-encoded: %v", err)
+				return root, nil, fmt.Errorf("the parameters are not URL-encoded: %v", err)
 			}
-			root.set(key, value)
+			if !root.set(key, value) {
+				return root, nil, fmt.Errorf("The parameter %s is there twice, with different values", shortened(key))
+			}
+			parameters = append(parameters, parameter{key, value})
 		}
 	}
-	return root, nil
+	return root, parameters, nil
 }
 
-// set adds a parameter. One of more names than any operation has is dropped as unknown.
-func (f *form) set(key, value string) {
+// set adds a parameter, and tells whether it had no other value before. One of more names than any operation has is in no
+// tree.
+func (f *form) set(key, value string) bool {
 	if strings.Count(key, ".") >= maxDepth {
-		return
+		return true
 	}
 	for name := range strings.SplitSeq(key, ".") {
 		next := f.children[name]
@@ -62,7 +71,11 @@ func (f *form) set(key, value string) {
 		}
 		f = next
 	}
-	f.value = value
+	if f.given {
+		return f.value == value
+	}
+	f.given, f.value = true, value
+	return true
 }
 
 // at is the tree below a name, which may have dots; nil if there is none.
@@ -92,7 +105,7 @@ func (f *form) elements() []*form {
 	}
 	var found []element
 	for name, child := range f.children {
-		if n, err := strconv.Atoi(name); err == nil && strconv.Itoa(n) == name { // so that no two are the same
+		if n, ok := index(name); ok {
 			found = append(found, element{n, child})
 		}
 	}
@@ -102,6 +115,12 @@ func (f *form) elements() []*form {
 		forms[i] = e.form
 	}
 	return forms
+}
+
+// index reads the number of a list's element, in the one way to write it: so no two are the same.
+func index(name string) (int, bool) {
+	n, err := strconv.Atoi(name)
+	return n, err == nil && n >= 0 && strconv.Itoa(n) == name
 }
 
 // valueError says which parameter has a value that it cannot have.
@@ -114,14 +133,19 @@ func (e *valueError) Error() string {
 	return fmt.Sprintf("Invalid value for parameter %s: %v", e.parameter, e.reason)
 }
 
-// decode sets a structure's members from parameters. Parameters that it has no member for are ignored, as AWS does.
+// decode sets a structure's members from parameters, all of which the plan takes.
 func (f *form) decode(p *plan, v reflect.Value, prefix string) error {
 	for i := range p.members {
 		m := &p.members[i]
-		if at := f.at(m.query); at != nil {
-			if err := at.decodeMember(m, v.Field(i), prefix+m.query); err != nil {
-				return err
-			}
+		at := f.at(m.query)
+		if at == nil && m.emptyList != "" {
+			at = f.at(m.emptyList)
+		}
+		if at == nil {
+			continue
+		}
+		if err := at.decodeMember(m, v.Field(i), prefix+m.query); err != nil {
+			return err
 		}
 	}
 	return nil

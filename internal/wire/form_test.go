@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -28,29 +29,32 @@ type everything struct {
 
 func decodeForm(text string) (everything, error) {
 	var v everything
-	f, err := parseForm(text)
-	if err == nil {
-		err = f.decode(planOf(reflect.TypeFor[everything]()), reflect.ValueOf(&v).Elem(), "")
+	p := planOf(reflect.TypeFor[everything]())
+	f, parameters, err := parseForm(text)
+	if err != nil {
+		return v, err
 	}
-	return v, err
+	if name, unknown := p.unknownParameter(parameters); unknown {
+		return v, fmt.Errorf("%q is unknown", name)
+	}
+	return v, f.decode(p, reflect.ValueOf(&v).Elem(), "")
 }
 
 func TestForm(t *testing.T) {
 	for text, want := range map[string]everything{
 		"":                               {},
 		"Name=":                          {Name: new("")},
-		"Name=a&Name=b":                  {Name: new("b")},
-		"Name=a+b%26%C3%A4&Unknown.1=x":  {Name: new("a b&ä")},
-		"Name.Deeper=x":                  {Name: new("")},
+		"Name=a&Name=a":                  {Name: new("a")},
+		"Name=a+b%26%C3%A4&&":            {Name: new("a b&ä")},
 		"DryRun=true&Size=-9&Ratio=1e-3": {DryRun: new(true), Size: new(int64(-9)), Ratio: new(0.001)},
 		"DryRun=False":                   {DryRun: new(false)},
 		"From=2026-11-23T12:00:00Z&Blob=YQ%3D%3D":             {From: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), Blob: []byte("a")},
 		"Rule.1.Port=1&Rule.2.IpRanges.1=a":                   {Rules: []rule{{Port: new(int32(1))}, {Ranges: []string{"a"}}}},
 		"Rule.10.Port=10&Rule.2.Port=2&Rule.999999999.Port=3": {Rules: []rule{{Port: new(int32(2))}, {Port: new(int32(10))}, {Port: new(int32(3))}}},
-		"Rule.x.Port=1": {Rules: []rule{}},
+		"Rule=&One=": {Rules: []rule{}, One: &rule{}},
+		"Keys=":      {Keys: []string{}}, // as botocore and aws-sdk-go-v2 write a list without elements
 		"One.Port=0&One.IpRanges.1=a&One.IpRanges.2=": {One: &rule{Port: new(int32(0)), Ranges: []string{"a", ""}}},
 		"Keys.member.1=a&Keys.member.2=b":             {Keys: []string{"a", "b"}},
-		strings.Repeat("Rule.", maxDepth) + "x=1":     {},
 	} {
 		if got, err := decodeForm(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
@@ -67,7 +71,11 @@ func TestBrokenForms(t *testing.T) {
 		"From=now":                              `From: "now" is not a time`,
 		"Blob=%21":                              "Blob: a blob is not in base64",
 		"Name=%zz":                              "not URL-encoded",
-		strings.Repeat("a=b&", maxParameters+1): "more than 10000 parameters",
+		"Name=a&Name=b":                         "Name is there twice",
+		"Name=&Name=b":                          "Name is there twice",
+		"Name=a&Unknown.1=x":                    `"Unknown.1" is unknown`,
+		strings.Repeat("Rule.", maxDepth) + "x=1": "is unknown",
+		strings.Repeat("a=b&", maxParameters+1):   "more than 10000 parameters",
 	} {
 		if _, err := decodeForm(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %v, want %s", text, err, want)

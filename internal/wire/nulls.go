@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 )
 
 // nulls are the paths of lists and maps that have a null among their values. Go's decoder takes it for an empty text, while
@@ -43,7 +42,7 @@ func (p *plan) findNulls(v reflect.Value, body []byte, path string, found nulls)
 	}
 	for name, raw := range fields {
 		for i := range p.members {
-			if m := &p.members[i]; m.location == "" && strings.EqualFold(m.name, name) {
+			if m := &p.members[i]; m.location == "" && m.name == name {
 				m.findNulls(v.Field(i), raw, path+memberPath(m), found)
 			}
 		}

@@ -15,7 +15,7 @@ func TestNulls(t *testing.T) {
 		`{"Name":"f","Mode":null,"Chips":null,"VpcConfig":null,"Variables":null}`: "",
 		`{"Name":null}`: "Value null at 'name" + constraint + "Member must not be null",
 		`{"Name":"f","Variables":{"A1":"b","B1":null}}`:                        "Value at 'variables" + constraint + "Map value must satisfy constraint: [Member must not be null]",
-		`{"Name":"f","variables":{"A1": null }}`:                               "Value at 'variables" + constraint + "Map value must satisfy constraint: [Member must not be null]",
+		`{"Name":"f","Variables":{"A1": null }}`:                               "Value at 'variables" + constraint + "Map value must satisfy constraint: [Member must not be null]",
 		`{"Name":"f","Chips":[null]}`:                                          "Value '[null]' at 'chips" + constraint + "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
 		`{"Name":"f","Weights":{"1":null}}`:                                    "Value '{1=0.0}' at 'weights" + constraint + "Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or equal to 0.0, Member must not be null]",
 		`{"Name":"f","VpcConfig":{"Size":512,"SubnetIds":["subnet-1", null]}}`: "Value '[subnet-1, null]' at 'vpcConfig.subnetIds" + constraint + "Member must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: subnet-[0-9a-z]*, Member must not be null]",

@@ -36,16 +36,17 @@ type plan struct {
 
 // member is a field of a structure.
 type member struct {
-	kind     kind
-	element  *member // of a list: its elements
-	plan     *plan   // of a structure
-	name     string  // in the model
-	query    string  // the parameter in a form; to a list's, an index is added
-	xml      string  // the element in an answer
-	item     string  // the elements in a list's
-	location string  // in HTTP, if it is not in the body: uri, header, querystring, statusCode, payload
-	key      string  // the header or the like
-	required bool
+	kind      kind
+	element   *member // of a list: its elements
+	plan      *plan   // of a structure
+	name      string  // in the model
+	query     string  // the parameter in a form; to a list's, an index is added
+	emptyList string  // the parameter that, with an empty value, is the query protocol's list without elements; empty if there is none
+	xml       string  // the element in an answer
+	item      string  // the elements in a list's
+	location  string  // in HTTP, if it is not in the body: uri, header, querystring, statusCode, payload
+	key       string  // the header or the like
+	required  bool
 
 	constraints *constraints // nil means none
 }
@@ -59,6 +60,9 @@ func planOf(t reflect.Type) *plan {
 		f := t.Field(i)
 		m := memberOf(f.Type)
 		m.name, m.query, m.required = f.Name, f.Tag.Get("query"), f.Tag.Get("required") != ""
+		if list, ok := strings.CutSuffix(m.query, ".member"); ok && m.kind == listKind {
+			m.emptyList = list
+		}
 		m.xml, m.item, _ = strings.Cut(f.Tag.Get("xml"), ">")
 		m.location, m.key, _ = strings.Cut(f.Tag.Get("location"), " ")
 		if json, _, _ := strings.Cut(f.Tag.Get("json"), ","); json != "" && json != "-" {

@@ -7,22 +7,33 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 )
 
 // decodeJSON sets a request's members from the path, the query, the headers and the body.
 func (x *exchange) decodeJSON(r *route, in any, v reflect.Value, body []byte) error {
 	p := r.in
-	if p.hasBody && len(body) > 0 {
+	switch {
+	case len(body) == 0:
+	case p.payload >= 0:
+		v.Field(p.payload).SetBytes(body)
+	default:
 		if err := json.Unmarshal(body, in); err != nil {
 			return x.protocol().refuse(badValue, "%s", jsonMistake(err))
 		}
+		if err := p.unknownMember(v, body); err != nil {
+			return x.unknownMember(r, err)
+		}
 		x.nulls = p.nullsIn(v, body)
 	}
-	if p.payload >= 0 && len(body) > 0 {
-		v.Field(p.payload).SetBytes(body)
+	query, err := url.ParseQuery(x.r.URL.RawQuery)
+	if err != nil {
+		return x.protocol().refuse(badValue, "the query is not URL-encoded: %v", err)
 	}
-	var query url.Values
+	if name, unknown := r.unknownQuery(query); unknown {
+		return x.unknownParameter(r, name)
+	}
 	for _, i := range p.bound {
 		m := &p.members[i]
 		var values []string
@@ -30,9 +41,6 @@ func (x *exchange) decodeJSON(r *route, in any, v reflect.Value, body []byte) er
 		case "header":
 			values = x.r.Header[m.key] // in its canonical form, as planOf made it
 		case "querystring":
-			if query == nil && x.r.URL.RawQuery != "" {
-				query = x.r.URL.Query()
-			}
 			values = query[m.key]
 		}
 		if len(values) == 0 {
@@ -42,7 +50,7 @@ func (x *exchange) decodeJSON(r *route, in any, v reflect.Value, body []byte) er
 			return x.protocol().refuse(badValue, "%s: %v", m.key, err)
 		}
 	}
-	err := pathMembers(r.URI, x.r.URL.EscapedPath(), func(name, value string) error {
+	err = pathMembers(r.URI, x.r.URL.EscapedPath(), func(name, value string) error {
 		for _, i := range p.bound {
 			if m := &p.members[i]; m.location == "uri" && m.key == name {
 				return parseScalar(m, v.Field(i), value)
@@ -58,6 +66,9 @@ func (x *exchange) decodeJSON(r *route, in any, v reflect.Value, body []byte) er
 
 func setValues(m *member, v reflect.Value, values []string) error {
 	if m.kind != listKind {
+		if slices.ContainsFunc(values, func(s string) bool { return s != values[0] }) {
+			return errors.New("it is there twice, with different values")
+		}
 		return parseScalar(m, v, values[0])
 	}
 	items := reflect.MakeSlice(v.Type(), len(values), len(values))
