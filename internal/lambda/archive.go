@@ -95,6 +95,13 @@ func (a *archive) drop() error {
 	return nil
 }
 
+// noSuchKey is AWS's sentence for a file that is not in the function store, and which it is. Where the store is on the host is for
+// the lab's owner.
+func noSuchKey(key string, err error) error {
+	return conceal(InvalidParameterValue, err, "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist."+
+		" (%q is not in the lab's function store; put it there first)", key)
+}
+
 // putCode brings code into a store, checked, and holds it for the caller. Whether there is a bootstrap in it shows when it is
 // started, as on AWS.
 func (s *Service) putCode(function string, zip []byte, key string) (*archive, error) {
@@ -126,14 +133,14 @@ func (s *Service) putCode(function string, zip []byte, key string) (*archive, er
 	info, _ := os.Stat(filepath.Join(s.store.Dir, key)) // before it is read; of a key that is none nothing comes
 	file, err := a.source.Open(key)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, sandbox.ErrKey) {
-		return nil, refuse(InvalidParameterValue, "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist. (%w)", err)
+		return nil, noSuchKey(key, err)
 	}
 	if err != nil {
 		return nil, refuse(ServiceException, "code of %s: %w", function, err)
 	}
 	defer file.Close()
 	if err := s.checkCode(file, file.Size); err != nil {
-		return nil, refuse(InvalidParameterValue, "code of %s (%s): %w", function, key, err)
+		return nil, archiveError(err, "code of %s (%s)", function, key)
 	}
 	a.Code = file.Code
 	if info != nil {

@@ -3,6 +3,7 @@ package lambda
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"enilab/netlab"
 )
@@ -45,17 +46,26 @@ const (
 	ReasonEC2RequestLimitExceeded     ReasonCode = "EC2RequestLimitExceeded"
 )
 
-// interfaceError is a failure with what was tried.
+// interfaceError is a failure with what was tried on what, as clients are told, and what it met, as they are not.
 type interfaceError struct {
 	failure
-	cause error
+	tried string
+	cause error // nil: tried says all
 }
 
-func (e *interfaceError) Error() string { return faces[e.failure].said + " " + e.cause.Error() }
+func (e *interfaceError) Error() string {
+	if e.cause == nil {
+		return e.said()
+	}
+	return e.said() + " " + e.cause.Error()
+}
+
 func (e *interfaceError) Unwrap() error { return e.cause }
 
+func (e *interfaceError) said() string { return faces[e.failure].said + " " + e.tried }
+
 func fails(f failure, format string, args ...any) error {
-	return &interfaceError{f, fmt.Errorf(format, args...)}
+	return &interfaceError{f, fmt.Sprintf(format, args...), nil}
 }
 
 // diagnose names the failure that an interface of a subnet and security groups met, if it has a name.
@@ -64,14 +74,14 @@ func diagnose(vpc *netlab.VPC, subnet string, groups []string, err error) error 
 		return err
 	}
 	if errors.Is(err, netlab.ErrSubnetFull) {
-		return &interfaceError{subnetFull, err}
+		return &interfaceError{subnetFull, fmt.Sprintf("(subnet %s of VPC %s)", subnet, vpc.ID), err}
 	}
 	if _, _, _, ok := vpc.Subnet(subnet); !ok {
-		return &interfaceError{noSubnet, err}
+		return &interfaceError{noSubnet, fmt.Sprintf("(subnet %s of VPC %s)", subnet, vpc.ID), err}
 	}
 	for _, g := range groups {
 		if !vpc.HasSecurityGroup(g) {
-			return &interfaceError{noGroup, err}
+			return &interfaceError{noGroup, fmt.Sprintf("(security group %s of VPC %s)", g, vpc.ID), err}
 		}
 	}
 	return err
@@ -93,12 +103,17 @@ func reasonSaid(err error) string {
 	return "An internal error occurred. The lab's log has the cause."
 }
 
-// attachError tells why an environment could not be connected, in the words of Invoke.
-func attachError(err error) error {
+// attachError tells why an environment could not be connected, in the words of Invoke. What the kernel has said of it is in the log.
+func attachError(c FunctionConfiguration, err error) error {
 	if e := (*interfaceError)(nil); errors.As(err, &e) {
-		return refuse(faces[e.failure].code, "%w", e)
+		return conceal(faces[e.failure].code, err, "%s", e.said())
 	}
-	return refuse(EC2UnexpectedException, "connect the environment: %w", err)
+	to := "to no VPC"
+	if c.VpcConfig.Attached() {
+		to = fmt.Sprintf("to subnets %s of VPC %s", strings.Join(c.VpcConfig.SubnetIDs, ", "), c.VpcConfig.VpcID)
+	}
+	return conceal(EC2UnexpectedException, err, "Lambda received an unexpected Amazon EC2 client exception while setting up for the Lambda function."+
+		" An environment of %s could not be connected %s; the lab's log has the cause.", c.FunctionName, to)
 }
 
 // interfaceActions are what Lambda does to interfaces with the rights of the function's execution role.
@@ -139,7 +154,7 @@ func (s *Service) checkRole(c FunctionConfiguration) error {
 // permit is checkRole when it comes to making an interface.
 func (s *Service) permit(role string) error {
 	if action, err := s.lacks(role); err != nil {
-		return fails(noPermission, "%s on EC2: %w", action, err)
+		return fails(noPermission, "%s on EC2: %v", action, err)
 	}
 	return nil
 }

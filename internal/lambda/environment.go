@@ -58,14 +58,14 @@ func (s *Service) start(ctx context.Context, g *generation, x *execution) (*envi
 	return s.provide(ctx, g, x)
 }
 
-// unpackError tells an archive that is not as it must be from a lab that cannot unpack it, for want of room say: then the
-// system has refused something, and not for a name that the archive gives.
-func unpackError(err error) error {
+// archiveError tells an archive that is not as it must be from a lab that cannot read or unpack it, for want of room say: then the
+// system has refused something, and not for a name that the archive gives. The format names what the archive is.
+func archiveError(err error, format string, args ...any) error {
 	code := InvalidParameterValue
 	if errno := syscall.Errno(0); errors.As(err, &errno) && errno != syscall.ENAMETOOLONG {
 		code = ServiceException
 	}
-	return refuse(code, "%w", err)
+	return refuse(code, format+": %w", append(args, err)...)
 }
 
 // slotFailure is an environment that could not start for a reason of the lab's own.
@@ -141,7 +141,7 @@ func (s *Service) cold(ctx context.Context, g *generation, x *execution) (_ *env
 		layers, more, err = s.uploads.cache.UnpackLayers(ctx, g.layers)
 		return done || more, err
 	}); err != nil {
-		return nil, unpackError(err)
+		return nil, archiveError(err, "unpack the code of %s", g.config.FunctionName)
 	}
 
 	began := time.Now()
@@ -186,7 +186,7 @@ func (s *Service) launch(ctx context.Context, e *environment, dir, layers string
 		}
 	}
 	if err := t.Steps(sandbox.PhaseAttach, steps); err != nil {
-		return attachError(err)
+		return attachError(e.generation.config, err)
 	}
 	s.announceBound(e)
 	if !entered {

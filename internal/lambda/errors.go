@@ -54,9 +54,17 @@ type Error struct {
 	Message string
 	Reason  string // of a TooManyRequestsException
 	cause   error
+	secret  bool // the cause is in the text, and not in the message
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message) }
+// Error is for the log, and for the lab's owner. What a client of AWS is told is the message.
+func (e *Error) Error() string {
+	if e.secret {
+		return fmt.Sprintf("%s: %s %v", e.Code, e.Message, e.cause)
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.Message)
+}
+
 func (e *Error) Unwrap() error { return e.cause }
 
 // ErrorCode is the code, for a wire front.
@@ -84,6 +92,11 @@ func refuse(code Code, format string, args ...any) *Error {
 		e.cause = u.Unwrap()
 	}
 	return e
+}
+
+// conceal makes an Error whose cause is no client's business: it has the kernel's words, or the host's paths.
+func conceal(code Code, cause error, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), cause: cause, secret: true}
 }
 
 // codeOf is the code of an error of the control plane; empty for others.

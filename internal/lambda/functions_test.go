@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		"subnets of two VPCs": {vpc(func(c *lambda.VpcConfig) { c.SubnetIDs = []string{"subnet-blue", "subnet-green"} }), []string{`"subnet-green"`, "vpc-blue"}},
 		"no code":             {func(in *lambda.CreateFunctionInput) { in.ZipFile = nil }, []string{"code of x", "either"}},
 		"two codes":           {func(in *lambda.CreateFunctionInput) { in.StoreKey = "y" }, []string{"either"}},
-		"unknown key":         {func(in *lambda.CreateFunctionInput) { in.ZipFile, in.StoreKey = nil, "absent.zip" }, []string{`"absent.zip"`, b.store, "put it there"}},
+		"unknown key":         {func(in *lambda.CreateFunctionInput) { in.ZipFile, in.StoreKey = nil, "absent.zip" }, []string{`"absent.zip"`, "put it there"}},
 		"path as a key":       {func(in *lambda.CreateFunctionInput) { in.ZipFile, in.StoreKey = nil, "../etc/passwd" }, []string{"../etc/passwd"}},
 		"broken key":          {func(in *lambda.CreateFunctionInput) { in.ZipFile, in.StoreKey = nil, "broken.zip" }, []string{"broken.zip", "is not a whole zip", "make it anew"}},
 		"no zip":              {func(in *lambda.CreateFunctionInput) { in.ZipFile = []byte("#!/bin/sh") }, []string{"Could not unzip uploaded file. Please check your file, then try to upload again.", "is not a whole zip", "make it anew"}},
@@ -102,6 +103,9 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		refused(t, err, lambda.InvalidParameterValue, 400, c.words...)
 		if strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %q has more than one line", name, err)
+		}
+		if e := (*lambda.Error)(nil); errors.As(err, &e) && strings.Contains(e.Message, filepath.Dir(b.store)) {
+			t.Errorf("%s: clients are told where the host keeps its files: %s", name, e.Message)
 		}
 	}
 	in := lambda.CreateFunctionInput{FunctionName: "directory", StoreKey: "directory"}

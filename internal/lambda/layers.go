@@ -30,7 +30,7 @@ type LayerVersion struct {
 	Version                 int64
 	Description             string   `json:",omitempty"`
 	LicenseInfo             string   `json:",omitempty"`
-	CompatibleRuntimes      []string `json:",omitzero"` // for people: a function may have any
+	CompatibleRuntimes      []string `json:",omitzero"` // for people and filters: a function may have any
 	CompatibleArchitectures []string `json:",omitzero"`
 	Created                 time.Time
 	CodeSha256              string
@@ -175,7 +175,7 @@ func (s *Service) putLayer(name string, zip []byte, key string) (code sandbox.Co
 func (s *Service) readStore(key string) ([]byte, error) {
 	file, err := s.store.Open(key)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, sandbox.ErrKey) {
-		return nil, refuse(InvalidParameterValue, "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.")
+		return nil, noSuchKey(key, err)
 	}
 	if err != nil {
 		return nil, refuse(ServiceException, "%w", err)

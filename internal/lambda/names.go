@@ -69,7 +69,8 @@ func (a functionARN) String() string {
 }
 
 // parseFunctionARN reads the three forms of a function's name, each with or without a qualifier. It goes by the number of
-// parts, since every part may read "function", too.
+// parts, since every part may read "function", too: an ARN that ends so names the function "function", as LocalStack has recorded
+// of AWS (test_function_name_and_qualifier_validation, incomplete_arn).
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#lambda-Invoke-request-FunctionName
 func parseFunctionARN(s string) (a functionARN, ok bool) {
 	parts := strings.Split(s, ":")
@@ -79,9 +80,13 @@ func parseFunctionARN(s string) (a functionARN, ok bool) {
 	case n <= 4 && parts[1] == "function":
 		a.account, parts = parts[0], parts[2:]
 		ok = isAccount(a.account)
-	case (n == 7 || n == 8) && parts[0] == "arn" && parts[2] == "lambda" && parts[5] == "function":
-		a.partition, a.region, a.account, parts = parts[1], parts[3], parts[4], parts[6:]
+	case 6 <= n && n <= 8 && parts[0] == "arn" && parts[2] == "lambda":
+		a.partition, a.region, a.account, parts = parts[1], parts[3], parts[4], parts[5:]
 		ok = isPartition(a.partition) && isRegion(a.region) && isAccount(a.account)
+		if n > 6 && parts[0] == "function" { // else it is left out, as the model's pattern has it, and may be the name
+			parts = parts[1:]
+		}
+		ok = ok && len(parts) <= 2
 	}
 	a.Name = parts[0]
 	if len(parts) == 2 {

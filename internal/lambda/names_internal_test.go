@@ -40,6 +40,9 @@ func TestRef(t *testing.T) {
 		{"123456789012:function:function:function", "", FunctionRef{"function", "function"}, ""},
 		{arn + "my-function:1", "", FunctionRef{"my-function", "1"}, ""},
 		{arn + "function:function", "", FunctionRef{"function", "function"}, ""},
+		{"arn:aws:lambda:us-east-1:123456789012:function", "", FunctionRef{"function", ""}, ""},
+		{"arn:aws:lambda:us-east-1:123456789012:f", "", FunctionRef{"f", ""}, ""},
+		{"arn:aws:lambda:us-east-1:123456789012:f:1", "", FunctionRef{"f", "1"}, ""},
 
 		{"arn:aws:lambda:eu-west-1:123456789012:function:f", "", FunctionRef{}, ResourceNotFound},
 		{"arn:aws:lambda:us-east-1:210987654321:function:f", "", FunctionRef{}, AccessDenied},
@@ -53,6 +56,10 @@ func TestRef(t *testing.T) {
 		{"bad name!", "", FunctionRef{}, ValidationException},
 		{arn, "", FunctionRef{}, ValidationException},
 		{arn + "f:1:2", "", FunctionRef{}, ValidationException},
+		{arn + ":1", "", FunctionRef{}, ValidationException},
+		{"arn:aws:lambda:us-east-1:123456789012:f:1:2", "", FunctionRef{}, ValidationException},
+		{"arn:aws:lambda:us-east-1:123456789012:", "", FunctionRef{}, ValidationException},
+		{"arn:aws:lambda:us-east-1:123456789012", "", FunctionRef{}, ValidationException},
 		{"arn:aws:s3:us-east-1:123456789012:function:f", "", FunctionRef{}, ValidationException},
 		{"arn:aws:lambda::123456789012:function:f", "", FunctionRef{}, ValidationException},
 

@@ -12,11 +12,12 @@ import (
 // that: what went wrong, such as with a file of the host's, is for the log.
 func (x *exchange) refuse(err error) {
 	var e APIError
-	if !errors.As(err, &e) || e.Status() == http.StatusInternalServerError {
-		if x.r.Context().Err() == nil { // else the client is gone, and that is the error
-			x.config.Log.Error("a request failed", "service", x.request.Service, "operation", x.request.Operation,
-				"request", x.request.ID, "err", err)
-		}
+	internal := !errors.As(err, &e) || e.Status() == http.StatusInternalServerError
+	if (internal || e.Status() > http.StatusInternalServerError) && x.r.Context().Err() == nil { // else the client is gone, and that is the error
+		x.config.Log.Error("a request failed", "service", x.request.Service, "operation", x.request.Operation,
+			"request", x.request.ID, "err", err)
+	}
+	if internal {
 		failed := x.internal()
 		if e != nil {
 			failed.Code = e.ErrorCode()

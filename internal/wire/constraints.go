@@ -98,11 +98,24 @@ func (c *constraints) broken(v reflect.Value) (list []string) {
 		if c.match != nil && !c.match()(v.String()) {
 			say(mustMatch, c.pattern)
 		}
-		if c.enum != nil && !slices.Contains(c.enum, v.String()) {
-			say(mustBeOneOf, strings.Join(c.enum, ", "))
-		}
+	}
+	if c.enum != nil && !c.isOneOf(v) {
+		say(mustBeOneOf, strings.Join(c.enum, ", "))
 	}
 	return list
+}
+
+// isOneOf tells whether a text is of the enum, or all texts of a list are.
+func (c *constraints) isOneOf(v reflect.Value) bool {
+	if v.Kind() != reflect.Slice {
+		return slices.Contains(c.enum, v.String())
+	}
+	for i := range v.Len() {
+		if !slices.Contains(c.enum, v.Index(i).String()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *constraints) brokenRange(n float64, say func(sentence, value string)) {

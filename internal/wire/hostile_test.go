@@ -308,8 +308,17 @@ func TestPanicIsAnInternalFailure(t *testing.T) {
 		})
 		respond(s, ec2api.DescribeSubnets, nil, errors.New("another secret"))
 		respond(s, ec2api.DescribeSecurityGroups, nil, &wire.Error{Code: "InternalFailure", Message: "open /a third secret/x: no space left on device", HTTPStatus: 500})
+		respond(s, ec2api.DescribeNetworkInterfaces, nil, fmt.Errorf("a fourth secret: %w", &wire.Error{Code: "Unexpected", Message: "the sentence", HTTPStatus: 502}))
 		wire.Handle(s, lambdaapi.Invoke, echo)
 	})
+	// What is told as it is, and is not the client's fault, is logged, too.
+	a := send(t, request(t, "POST", url, "Action=DescribeNetworkInterfaces&Version=2016-11-15"))
+	if a.Status != 502 || !strings.Contains(a.Body, "the sentence") || strings.Contains(a.Body, "secret") {
+		t.Errorf("%+v", a)
+	}
+	if text := log.String(); !strings.Contains(text, "a fourth secret") || !strings.Contains(text, a.Header.Get("X-Amzn-RequestId")) {
+		t.Errorf("the log says %s", text)
+	}
 	for action, secret := range map[string]string{"DescribeVpcs": "a secret", "DescribeSubnets": "another secret", "DescribeSecurityGroups": "a third secret"} {
 		a := send(t, request(t, "POST", url, "Action="+action+"&Version=2016-11-15"))
 		if a.Status != 500 || !strings.Contains(a.Body, "InternalFailure") || strings.Contains(a.Body, "secret") {

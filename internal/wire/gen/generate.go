@@ -248,6 +248,9 @@ func (g *generator) tag(of, member string, m ref) (string, error) {
 		if err := g.constraints(m.Shape, "", add); err != nil {
 			return "", err
 		}
+		if values := g.values[member]; values != nil {
+			add("enum", strings.Join(values, ","))
+		}
 	}
 	return strings.Join(tags, " "), nil
 }

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
@@ -50,6 +52,17 @@ func TestModelsAreAsNewAsTheSDK(t *testing.T) {
 		if !seen[member] {
 			t.Errorf("%s is not newer than the models any more", member)
 		}
+	}
+}
+
+// TestRuntimes: the names of runtimes are the SDK's.
+func TestRuntimes(t *testing.T) {
+	var want []string
+	for _, r := range types.Runtime("").Values() {
+		want = append(want, string(r))
+	}
+	if !slices.Equal(runtimes, want) {
+		t.Errorf("runtimes are\n%q, the SDK's\n%q; then: go generate ./internal/wire", runtimes, want)
 	}
 }
 

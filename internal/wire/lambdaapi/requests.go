@@ -223,7 +223,7 @@ type ListFunctionsRequest struct {
 // ListLayerVersionsRequest is what ListLayerVersions takes.
 type ListLayerVersionsRequest struct {
 	CompatibleArchitecture *string `json:"-" location:"querystring CompatibleArchitecture" enum:"x86_64,arm64"`
-	CompatibleRuntime      *string `json:"-" location:"querystring CompatibleRuntime"`
+	CompatibleRuntime      *string `json:"-" location:"querystring CompatibleRuntime" enum:"nodejs,nodejs4.3,nodejs6.10,nodejs8.10,nodejs10.x,nodejs12.x,nodejs14.x,nodejs16.x,nodejs18.x,nodejs20.x,nodejs22.x,nodejs24.x,java8,java8.al2,java11,java17,java21,java25,python2.7,python3.6,python3.7,python3.8,python3.9,python3.10,python3.11,python3.12,python3.13,python3.14,dotnetcore1.0,dotnetcore2.0,dotnetcore2.1,dotnetcore3.1,dotnet6,dotnet8,dotnet10,nodejs4.3-edge,go1.x,ruby2.5,ruby2.7,ruby3.2,ruby3.3,ruby3.4,ruby4.0,provided,provided.al2,provided.al2023,nodejs26.x,python3.15,java8.al2023,java11.al2023,java17.al2023"`
 	LayerName              *string `json:"-" location:"uri LayerName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+"`
 	Marker                 *string `json:"-" location:"querystring Marker"`
 	MaxItems               *int32  `json:"-" location:"querystring MaxItems" range:"1,50"`
@@ -232,7 +232,7 @@ type ListLayerVersionsRequest struct {
 // ListLayersRequest is what ListLayers takes.
 type ListLayersRequest struct {
 	CompatibleArchitecture *string `json:"-" location:"querystring CompatibleArchitecture" enum:"x86_64,arm64"`
-	CompatibleRuntime      *string `json:"-" location:"querystring CompatibleRuntime"`
+	CompatibleRuntime      *string `json:"-" location:"querystring CompatibleRuntime" enum:"nodejs,nodejs4.3,nodejs6.10,nodejs8.10,nodejs10.x,nodejs12.x,nodejs14.x,nodejs16.x,nodejs18.x,nodejs20.x,nodejs22.x,nodejs24.x,java8,java8.al2,java11,java17,java21,java25,python2.7,python3.6,python3.7,python3.8,python3.9,python3.10,python3.11,python3.12,python3.13,python3.14,dotnetcore1.0,dotnetcore2.0,dotnetcore2.1,dotnetcore3.1,dotnet6,dotnet8,dotnet10,nodejs4.3-edge,go1.x,ruby2.5,ruby2.7,ruby3.2,ruby3.3,ruby3.4,ruby4.0,provided,provided.al2,provided.al2023,nodejs26.x,python3.15,java8.al2023,java11.al2023,java17.al2023"`
 	Marker                 *string `json:"-" location:"querystring Marker"`
 	MaxItems               *int32  `json:"-" location:"querystring MaxItems" range:"1,50"`
 }
@@ -252,7 +252,7 @@ type ListVersionsByFunctionRequest struct {
 // PublishLayerVersionRequest is what PublishLayerVersion takes.
 type PublishLayerVersionRequest struct {
 	CompatibleArchitectures []string                  `json:"CompatibleArchitectures,omitzero" length:"0,2" each_enum:"x86_64,arm64"`
-	CompatibleRuntimes      []string                  `json:"CompatibleRuntimes,omitzero" length:"0,15"`
+	CompatibleRuntimes      []string                  `json:"CompatibleRuntimes,omitzero" length:"0,15" enum:"nodejs,nodejs4.3,nodejs6.10,nodejs8.10,nodejs10.x,nodejs12.x,nodejs14.x,nodejs16.x,nodejs18.x,nodejs20.x,nodejs22.x,nodejs24.x,java8,java8.al2,java11,java17,java21,java25,python2.7,python3.6,python3.7,python3.8,python3.9,python3.10,python3.11,python3.12,python3.13,python3.14,dotnetcore1.0,dotnetcore2.0,dotnetcore2.1,dotnetcore3.1,dotnet6,dotnet8,dotnet10,nodejs4.3-edge,go1.x,ruby2.5,ruby2.7,ruby3.2,ruby3.3,ruby3.4,ruby4.0,provided,provided.al2,provided.al2023,nodejs26.x,python3.15,java8.al2023,java11.al2023,java17.al2023"`
 	Content                 *LayerVersionContentInput `json:"Content,omitzero" required:"true"`
 	Description             *string                   `json:"Description,omitzero" length:"0,256"`
 	LayerName               *string                   `json:"-" location:"uri LayerName" required:"true" length:"1,140" pattern:"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+"`
