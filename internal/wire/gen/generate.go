@@ -155,6 +155,10 @@ func typeOr(shape string) string { return cmp.Or(shape, "wire.None") }
 func (g *generator) writeStruct(b *bytes.Buffer, name, comment string) error {
 	s := g.Shapes[name]
 	writeComment(b, comment)
+	if len(s.Members) == 0 {
+		fmt.Fprintf(b, "type %s struct{}\n\n", name)
+		return nil
+	}
 	fmt.Fprintf(b, "type %s struct {\n", name)
 	for _, member := range slices.Sorted(maps.Keys(s.Members)) {
 		m := s.Members[member]

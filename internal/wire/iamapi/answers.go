@@ -123,5 +123,4 @@ type UpdateRoleDescriptionResponse struct {
 }
 
 // UpdateRoleResponse is what UpdateRole answers.
-type UpdateRoleResponse struct {
-}
+type UpdateRoleResponse struct{}

@@ -99,8 +99,7 @@ type DeleteLayerVersionRequest struct {
 }
 
 // GetAccountSettingsRequest is what GetAccountSettings takes.
-type GetAccountSettingsRequest struct {
-}
+type GetAccountSettingsRequest struct{}
 
 // GetAliasRequest is what GetAlias takes.
 type GetAliasRequest struct {

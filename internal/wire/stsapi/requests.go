@@ -20,5 +20,4 @@ type AssumeRoleRequest struct {
 }
 
 // GetCallerIdentityRequest is what GetCallerIdentity takes.
-type GetCallerIdentityRequest struct {
-}
+type GetCallerIdentityRequest struct{}
