@@ -48,6 +48,6 @@ func (h iamHandlers) getUser(ctx context.Context, in *iamapi.GetUserRequest) (*i
 
 // listAccountAliases lists none: the account has only its number.
 func (h iamHandlers) listAccountAliases(_ context.Context, in *iamapi.ListAccountAliasesRequest) (*iamapi.ListAccountAliasesResponse, error) {
-	page, next, err := listing([]string{}, func(s string) string { return s }, in.Marker, in.MaxItems)
+	page, next, err := listing("ListAccountAliases", []string{}, func(s string) string { return s }, in.Marker, in.MaxItems)
 	return &iamapi.ListAccountAliasesResponse{AccountAliases: page, Marker: next, IsTruncated: new(next != nil)}, err
 }

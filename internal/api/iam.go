@@ -1,12 +1,12 @@
 package api
 
 import (
-	"encoding/base64"
 	"net/url"
 	"slices"
 	"strings"
 
 	"enilab/internal/iam"
+	"enilab/internal/paging"
 	"enilab/internal/wire"
 	"enilab/internal/wire/iamapi"
 )
@@ -75,8 +75,8 @@ func encodeDocument(source string) *string {
 // How many items IAM's lists have. https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
 const defaultListed, maxListed = 100, 1000
 
-// listing is a page of IAM's lists. A marker says after which key to go on: what is deleted meanwhile does no harm.
-func listing[T any](all []T, key func(T) string, marker *string, limit *int32) (page []T, next *string, err error) {
+// listing is a page of an operation's list.
+func listing[T any](operation string, all []T, key func(T) string, marker *string, limit *int32) (page []T, next *string, err error) {
 	n := defaultListed
 	if limit != nil {
 		n = int(*limit)
@@ -84,14 +84,10 @@ func listing[T any](all []T, key func(T) string, marker *string, limit *int32) (
 	if n < 1 || n > maxListed {
 		return nil, nil, refusal(validationError, "1 validation error detected: Value '%d' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and %d", n, maxListed)
 	}
-	after, err := base64.RawURLEncoding.DecodeString(given(marker))
-	if err != nil {
+	slices.SortFunc(all, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	page, token, known := paging.Page(operation, all, key, given(marker), n)
+	if !known {
 		return nil, nil, refusal(validationError, "Invalid Marker: %s", *marker)
 	}
-	slices.SortFunc(all, func(a, b T) int { return strings.Compare(key(a), key(b)) })
-	all = slices.DeleteFunc(all, func(v T) bool { return key(v) <= string(after) })
-	if len(all) <= n {
-		return all, nil, nil
-	}
-	return all[:n], new(base64.RawURLEncoding.EncodeToString([]byte(key(all[n-1])))), nil
+	return page, set(token), nil
 }

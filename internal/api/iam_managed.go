@@ -2,8 +2,8 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"enilab/internal/iam"
@@ -52,7 +52,7 @@ func (h iamHandlers) listPolicies(_ context.Context, in *iamapi.ListPoliciesRequ
 			usage == permissionsPolicy && p.AttachmentCount == 0 ||
 			usage == permissionsBoundary && p.BoundaryCount == 0
 	})
-	page, next, err := listing(all, func(p iam.Policy) string { return p.ARN }, in.Marker, in.MaxItems)
+	page, next, err := listing("ListPolicies", all, func(p iam.Policy) string { return p.ARN }, in.Marker, in.MaxItems)
 	policies := convert(page, func(p iam.Policy) iamapi.Policy {
 		answer := policyAnswer(p)
 		answer.Description, answer.Tags = nil, nil // IAM's lists leave them out
@@ -102,7 +102,7 @@ func (h iamHandlers) listEntitiesForPolicy(_ context.Context, in *iamapi.ListEnt
 	roles = slices.DeleteFunc(roles, func(r iam.Role) bool {
 		return filter != "" && filter != "Role" || !strings.HasPrefix(r.Path, given(in.PathPrefix))
 	})
-	page, next, err := listing(roles, func(r iam.Role) string { return r.RoleName }, in.Marker, in.MaxItems)
+	page, next, err := listing("ListEntitiesForPolicy", roles, func(r iam.Role) string { return r.RoleName }, in.Marker, in.MaxItems)
 	return &iamapi.ListEntitiesForPolicyResponse{
 		PolicyRoles: convert(page, func(r iam.Role) iamapi.PolicyRole {
 			return iamapi.PolicyRole{RoleName: new(r.RoleName), RoleId: new(r.RoleID)}
@@ -134,12 +134,14 @@ func (h iamHandlers) listPolicyVersions(_ context.Context, in *iamapi.ListPolicy
 	if err != nil {
 		return nil, err
 	}
-	places := map[string]string{} // as keys that sort as the list does
-	for i, v := range all {
-		places[v.VersionID] = fmt.Sprintf("%d %s", i, v.VersionID)
-	}
-	page, next, err := listing(all, func(v iam.PolicyVersion) string { return places[v.VersionID] }, in.Marker, in.MaxItems)
+	page, next, err := listing("ListPolicyVersions", all, newestFirst, in.Marker, in.MaxItems)
 	return &iamapi.ListPolicyVersionsResponse{Versions: convert(page, versionAnswer), Marker: next, IsTruncated: new(next != nil)}, err
+}
+
+// newestFirst is a key that sorts versions as IAM's list has them.
+func newestFirst(v iam.PolicyVersion) string {
+	number, _ := strconv.ParseInt(strings.TrimPrefix(v.VersionID, "v"), 10, 64)
+	return descending(number)
 }
 
 func (h iamHandlers) deletePolicyVersion(_ context.Context, in *iamapi.DeletePolicyVersionRequest) (*wire.None, error) {

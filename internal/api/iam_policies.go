@@ -24,7 +24,7 @@ func (h iamHandlers) listRolePolicies(_ context.Context, in *iamapi.ListRolePoli
 	if err != nil {
 		return nil, err
 	}
-	names, next, err := listing(all, func(name string) string { return name }, in.Marker, in.MaxItems)
+	names, next, err := listing("ListRolePolicies", all, func(name string) string { return name }, in.Marker, in.MaxItems)
 	return &iamapi.ListRolePoliciesResponse{PolicyNames: names, Marker: next, IsTruncated: new(next != nil)}, err
 }
 
@@ -42,7 +42,7 @@ func (h iamHandlers) listAttachedRolePolicies(_ context.Context, in *iamapi.List
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(p iam.Policy) bool { return !strings.HasPrefix(p.Path, given(in.PathPrefix)) })
-	page, next, err := listing(all, func(p iam.Policy) string { return p.ARN }, in.Marker, in.MaxItems)
+	page, next, err := listing("ListAttachedRolePolicies", all, func(p iam.Policy) string { return p.ARN }, in.Marker, in.MaxItems)
 	policies := convert(page, func(p iam.Policy) iamapi.AttachedPolicy {
 		return iamapi.AttachedPolicy{PolicyName: new(p.PolicyName), PolicyArn: new(p.ARN)}
 	})

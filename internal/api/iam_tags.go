@@ -31,8 +31,8 @@ func tagList(tags map[string]string) (list []iamapi.Tag) {
 	return list
 }
 
-func tagListing(tags map[string]string, marker *string, limit *int32) ([]iamapi.Tag, *string, error) {
-	return listing(tagList(tags), func(t iamapi.Tag) string { return *t.Key }, marker, limit)
+func tagListing(operation string, tags map[string]string, marker *string, limit *int32) ([]iamapi.Tag, *string, error) {
+	return listing(operation, tagList(tags), func(t iamapi.Tag) string { return *t.Key }, marker, limit)
 }
 
 func (h iamHandlers) tagRole(_ context.Context, in *iamapi.TagRoleRequest) (*wire.None, error) {
@@ -52,7 +52,7 @@ func (h iamHandlers) listRoleTags(_ context.Context, in *iamapi.ListRoleTagsRequ
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := tagListing(r.Tags, in.Marker, in.MaxItems)
+	page, next, err := tagListing("ListRoleTags", r.Tags, in.Marker, in.MaxItems)
 	return &iamapi.ListRoleTagsResponse{Tags: page, Marker: next, IsTruncated: new(next != nil)}, err
 }
 
@@ -73,6 +73,6 @@ func (h iamHandlers) listPolicyTags(_ context.Context, in *iamapi.ListPolicyTags
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := tagListing(p.Tags, in.Marker, in.MaxItems)
+	page, next, err := tagListing("ListPolicyTags", p.Tags, in.Marker, in.MaxItems)
 	return &iamapi.ListPolicyTagsResponse{Tags: page, Marker: next, IsTruncated: new(next != nil)}, err
 }

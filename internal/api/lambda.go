@@ -251,7 +251,7 @@ func (l lambdaAPI) listFunctions(_ context.Context, in *api.ListFunctionsRequest
 	} else if v != "" {
 		return nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: fmt.Sprintf("FunctionVersion %q: it must be ALL", v)}
 	}
-	items, next, err := page(list, in.Marker, in.MaxItems)
+	items, next, err := functionPage("ListFunctions", list, in.Marker, in.MaxItems)
 	return &api.ListFunctionsResponse{Functions: items, NextMarker: next}, err
 }
 
@@ -264,7 +264,7 @@ func (l lambdaAPI) listVersions(_ context.Context, in *api.ListVersionsByFunctio
 	if err != nil {
 		return nil, err
 	}
-	items, next, err := page(list, in.Marker, in.MaxItems)
+	items, next, err := functionPage("ListVersionsByFunction", list, in.Marker, in.MaxItems)
 	return &api.ListVersionsByFunctionResponse{Versions: items, NextMarker: next}, err
 }
 

@@ -17,9 +17,14 @@ func registerLambdaAbsent(s *wire.Server, l lambdaAPI) {
 	handle(s, api.CreateFunctionUrlConfig, l.createURL)
 	handle(s, api.GetFunctionUrlConfig, l.getURL)
 	handle(s, api.ListFunctionUrlConfigs, l.listURLs)
-	handle(s, api.ListEventSourceMappings, func(context.Context, *api.ListEventSourceMappingsRequest) (*api.ListEventSourceMappingsResponse, error) {
-		return nil, nil
-	})
+	handle(s, api.ListEventSourceMappings, l.listEventSources)
+}
+
+// listEventSources lists none. AWS does not look whether there is such a function.
+func (lambdaAPI) listEventSources(_ context.Context, in *api.ListEventSourceMappingsRequest) (*api.ListEventSourceMappingsResponse, error) {
+	key := func(m api.EventSourceMappingConfiguration) string { return *m.UUID }
+	none, next, err := pageOf("ListEventSourceMappings", []api.EventSourceMappingConfiguration{}, key, in.Marker, in.MaxItems)
+	return &api.ListEventSourceMappingsResponse{EventSourceMappings: none, NextMarker: next}, err
 }
 
 // getCodeSigning answers what AWS does for a function without a configuration: Terraform asks at every read.
@@ -56,7 +61,12 @@ func (l lambdaAPI) getURL(_ context.Context, in *api.GetFunctionUrlConfigRequest
 }
 
 func (l lambdaAPI) listURLs(_ context.Context, in *api.ListFunctionUrlConfigsRequest) (*api.ListFunctionUrlConfigsResponse, error) {
-	return nil, l.exists(*in.FunctionName, "")
+	if err := l.exists(*in.FunctionName, ""); err != nil {
+		return nil, err
+	}
+	key := func(c api.FunctionUrlConfig) string { return *c.FunctionArn }
+	none, next, err := pageOf("ListFunctionUrlConfigs", []api.FunctionUrlConfig{}, key, in.Marker, in.MaxItems)
+	return &api.ListFunctionUrlConfigsResponse{FunctionUrlConfigs: none, NextMarker: next}, err
 }
 
 // exists refuses what is no function's name, and a function, version or alias that is not there.

@@ -84,7 +84,7 @@ func (l lambdaAPI) listAliases(_ context.Context, in *api.ListAliasesRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := pageOf(list, in.Marker, in.MaxItems, func(a lambda.Alias) string { return a.Name })
+	list, next, err := pageOf("ListAliases", list, func(a lambda.Alias) string { return a.Name }, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,8 @@ func (l lambdaAPI) listEventConfigs(_ context.Context, in *api.ListFunctionEvent
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := pageOf(list, in.Marker, in.MaxItems, func(c lambda.EventInvokeConfig) string { return c.FunctionARN })
+	key := func(c lambda.EventInvokeConfig) string { return c.FunctionARN }
+	list, next, err := pageOf("ListFunctionEventInvokeConfigs", list, key, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}

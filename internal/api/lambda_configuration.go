@@ -2,9 +2,6 @@ package api
 
 import (
 	"cmp"
-	"encoding/base64"
-	"fmt"
-	"slices"
 	"strings"
 
 	"enilab/internal/lambda"
@@ -76,10 +73,6 @@ func runtimeVersion(c lambda.FunctionConfiguration) *api.RuntimeVersionConfig {
 	return &api.RuntimeVersionConfig{RuntimeVersionArn: new("arn:aws:lambda:" + region + "::runtime:" + c.Runtime)}
 }
 
-// maxItems is the most, and the usual number, of functions in one answer.
-// https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
-const maxItems = 50
-
 // listed is a function in a list, which "returns a subset of the FunctionConfiguration fields".
 // https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
 func listed(c lambda.FunctionConfiguration) api.FunctionConfiguration {
@@ -88,43 +81,4 @@ func listed(c lambda.FunctionConfiguration) api.FunctionConfiguration {
 	f.LastUpdateStatus, f.LastUpdateStatusReason, f.LastUpdateStatusReasonCode = nil, nil, nil
 	f.RuntimeVersionConfig = nil
 	return *f
-}
-
-// page cuts a list of functions.
-func page(list []lambda.FunctionConfiguration, marker *string, items *int32) (out []api.FunctionConfiguration, next *string, err error) {
-	list, next, err = pageOf(list, marker, items, func(c lambda.FunctionConfiguration) string { return c.FunctionARN })
-	for _, c := range list {
-		out = append(out, listed(c))
-	}
-	return out, next, err
-}
-
-// pageOf cuts a list. A marker says how many came before and which was the last, so that it stays good when there come
-// more, or some go.
-func pageOf[T any](list []T, marker *string, items *int32, id func(T) string) (cut []T, next *string, err error) {
-	n := maxItems
-	if items != nil {
-		n = min(max(int(*items), 1), maxItems)
-	}
-	from := 0
-	if m := given(marker); m != "" {
-		var last string
-		b, err := base64.RawURLEncoding.DecodeString(m)
-		if err == nil {
-			_, err = fmt.Sscanf(string(b), "%d %s", &from, &last)
-		}
-		if err != nil {
-			return nil, nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "Marker is none that this lab has given"}
-		}
-		from = min(max(from, 0), len(list))
-		if at := slices.IndexFunc(list, func(v T) bool { return id(v) == last }); at >= 0 {
-			from = at + 1
-		}
-	}
-	if len(list)-from > n {
-		last := fmt.Sprintf("%d %s", from+n, id(list[from+n-1]))
-		next = new(base64.RawURLEncoding.EncodeToString([]byte(last)))
-		list = list[:from+n]
-	}
-	return list[from:], next, nil
 }

@@ -1,10 +1,8 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"strconv"
 
 	"enilab/internal/lambda"
 	"enilab/internal/wire"
@@ -86,7 +84,8 @@ func (l lambdaAPI) listLayerVersions(_ context.Context, in *api.ListLayerVersion
 			items = append(items, listedLayer(v))
 		}
 	}
-	items, next, err := layerPage(items, in.Marker, in.MaxItems)
+	key := func(v api.LayerVersionsListItem) string { return descending(*v.Version) }
+	items, next, err := pageOf("ListLayerVersions", items, key, in.Marker, in.MaxItems)
 	return &api.ListLayerVersionsResponse{LayerVersions: items, NextMarker: next}, err
 }
 
@@ -101,22 +100,7 @@ func (l lambdaAPI) listLayers(_ context.Context, in *api.ListLayersRequest) (*ap
 			}
 		}
 	}
-	items, next, err := layerPage(items, in.Marker, in.MaxItems)
+	key := func(l api.LayersListItem) string { return *l.LayerName }
+	items, next, err := pageOf("ListLayers", items, key, in.Marker, in.MaxItems)
 	return &api.ListLayersResponse{Layers: items, NextMarker: next}, err
-}
-
-// layerPage cuts a list. A marker says how many came before.
-func layerPage[T any](list []T, marker *string, most *int32) (page []T, next *string, err error) {
-	from := 0
-	if m := given(marker); m != "" {
-		if from, err = strconv.Atoi(m); err != nil || from < 0 {
-			return nil, nil, &lambda.Error{Code: lambda.InvalidParameterValue, Message: "Marker is none that this lab has given"}
-		}
-	}
-	from = min(from, len(list))
-	to := min(from+int(cmp.Or(given(most), maxItems)), len(list))
-	if to < len(list) {
-		next = new(strconv.Itoa(to))
-	}
-	return list[from:to], next, nil
 }

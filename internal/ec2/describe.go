@@ -1,10 +1,12 @@
 package ec2
 
 import (
-	"encoding/base64"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"enilab/internal/paging"
 )
 
 // Query is what every Describe call takes.
@@ -46,20 +48,16 @@ func describe[T any](k kind[T], all []T, q Query) (page Page[T], err error) {
 	if err != nil {
 		return page, err
 	}
-	after, err := base64.RawURLEncoding.DecodeString(q.NextToken)
-	if err != nil {
-		return page, refuse(InvalidNextToken, "The token '%s' is invalid", q.NextToken)
-	}
+	var found []T
 	for _, v := range all {
-		id := k.id(v)
-		if id <= string(after) || len(q.IDs) > 0 && !slices.Contains(q.IDs, id) || !pass(v) {
-			continue
+		if (len(q.IDs) == 0 || slices.Contains(q.IDs, k.id(v))) && pass(v) {
+			found = append(found, v)
 		}
-		if q.MaxResults != 0 && len(page.Items) == q.MaxResults {
-			page.NextToken = base64.RawURLEncoding.EncodeToString([]byte(k.id(page.Items[len(page.Items)-1])))
-			return page, nil
-		}
-		page.Items = append(page.Items, v)
+	}
+	var known bool
+	if page.Items, page.NextToken, known = paging.Page(reflect.TypeFor[T]().Name(), found, k.id, q.NextToken, q.MaxResults); !known {
+		// The words are DescribeVpcs'. https://github.com/boto/boto3/issues/2673
+		return page, refuse(InvalidParameterValue, "Value ( %s ) for parameter NextToken is invalid. The token is invalid.", q.NextToken)
 	}
 	return page, nil
 }

@@ -31,7 +31,6 @@ const (
 	InvalidID                    Code = "InvalidID"
 	InvalidIPAddressInUse        Code = "InvalidIPAddress.InUse"
 	InvalidInterfaceNotFound     Code = "InvalidNetworkInterfaceID.NotFound"
-	InvalidNextToken             Code = "InvalidNextToken"
 	InvalidParameterCombination  Code = "InvalidParameterCombination"
 	InvalidParameterValue        Code = "InvalidParameterValue"
 	InvalidPermissionDuplicate   Code = "InvalidPermission.Duplicate"

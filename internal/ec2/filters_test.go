@@ -43,7 +43,8 @@ func TestDescribe(t *testing.T) {
 		{"no values", Query{Filters: []Filter{{"thing-id", nil}}}, "InvalidParameterValue"},
 		{"too many values", Query{Filters: []Filter{{"thing-id", long}}}, "FilterLimitExceeded"},
 		{"too small a page", Query{MaxResults: 4}, "InvalidParameterValue"},
-		{"a token of nobody's", Query{NextToken: "!"}, "InvalidNextToken"},
+		{"a token of nobody's", Query{NextToken: "!"}, "InvalidParameterValue"},
+		{"one that might be", Query{NextToken: "junk"}, "InvalidParameterValue"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			page, err := describe(thingKind, all, tt.query)
