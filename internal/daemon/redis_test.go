@@ -70,6 +70,29 @@ func TestRedisThatServesNobody(t *testing.T) {
 	}
 }
 
+// A Redis that a failed change has ended is back with what its topology declares, and it is said that the rest is lost.
+func TestRedisWhoseChangeFails(t *testing.T) {
+	b := newBed(t, Settings{})
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("redis-server is not installed")
+	}
+	was := shop("serve: redis, data: {tenant: blue}, subnet: subnet-a")
+	if a := b.up(t.Context(), was, false); a.err != nil || len(a.failed) > 0 {
+		t.Fatalf("%+v", a)
+	}
+	a := b.up(t.Context(), shop("command: [/bin/false], health: {port: 80}, subnet: subnet-a"), false)
+	if len(a.failed) != 1 || !strings.HasSuffix(a.failed[0], "; the former server is back with the data that was declared for it, and no other") {
+		t.Fatalf("%+v", a)
+	}
+	c, err := dialRedis(t.Context(), b.lab.Network.Resource("vpc-a", "server"))
+	must(t, err)
+	defer c.Close()
+	if text, err := redis.String(c.DoContext(t.Context(), "GET", "tenant")); err != nil || text != "blue" {
+		t.Errorf("it holds %q: %v", text, err)
+	}
+	b.wantAs(t, was)
+}
+
 // One that is busy is not restarted: its data would be lost for somebody's script.
 func TestRedisThatIsBusy(t *testing.T) {
 	for answer, sick := range map[string]bool{"BUSY Redis is busy running a script.": false, "LOADING Redis is loading the dataset in memory": false, "NOAUTH Authentication required.": true} {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"enilab/internal/events"
 	"enilab/internal/realm"
 	"enilab/internal/state"
+	"enilab/internal/topology"
 	"enilab/netlab"
 
 	"golang.org/x/sync/errgroup"
@@ -34,6 +36,9 @@ type resourceRecord struct {
 	Spec  netlab.ResourceSpec
 	Data  map[string]string     `json:",omitempty"` // of a Redis, written whenever it has been started
 	State *netlab.ResourceState `json:",omitempty"` // of the server that has its data
+
+	// Before, unless nil, is what the resource was before a change: until the new server has served, the old one may have to come back.
+	Before *resourceRecord `json:",omitempty"`
 }
 
 func (r resourceRecord) key() string { return r.VPC + "/" + r.Spec.Name }
@@ -85,7 +90,7 @@ func (r *resources) restore(ctx context.Context) (adopted, built int, err error)
 	for _, key := range names(records) {
 		record := records[key]
 		work.Go(func() error {
-			found, restoreErr := r.bring(ctx, &record)
+			found, restoreErr := r.bringOrBack(ctx, &record)
 			r.watch(record, restoreErr)
 			mu.Lock()
 			defer mu.Unlock()
@@ -123,6 +128,40 @@ func (r *resources) bring(ctx context.Context, record *resourceRecord) (found bo
 	return found, r.note(ctx, record)
 }
 
+// bringOrBack is bring, and has the server back that a change has ended if the new one does not come up: record is then the old one's,
+// and the error says so. If neither comes, or ctx ends, the record stays what it is, and both can be tried again.
+func (r *resources) bringOrBack(ctx context.Context, record *resourceRecord) (found bool, err error) {
+	before := record.Before
+	if before == nil {
+		return r.bring(ctx, record)
+	}
+	wanted := *record
+	record.Before = nil
+	if found, err = r.bring(ctx, record); err == nil {
+		return found, r.records.Put(record.key(), *record) // a server that was found as recorded has not been noted
+	}
+	if ctx.Err() != nil {
+		*record = wanted
+		return false, err
+	}
+	old := *before
+	backErr := errors.Join(r.network.RemoveResource(old.VPC, old.Spec.Name), r.records.Put(old.key(), old))
+	if backErr == nil {
+		_, backErr = r.bring(ctx, &old)
+	}
+	if backErr == nil {
+		*record = old
+		with := ""
+		if topology.ServesRedis(old.Spec) {
+			with = " with the data that was declared for it, and no other"
+		}
+		return false, fmt.Errorf("%w; the former server is back%s", err, with)
+	}
+	*record = wanted
+	err = fmt.Errorf("%w; the former server has ended and does not come back, either: %w; both are tried on", err, backErr)
+	return false, errors.Join(err, r.network.RemoveResource(record.VPC, record.Spec.Name), r.records.Put(record.key(), wanted))
+}
+
 // note fills a server that is not the one of the record, and records it.
 func (r *resources) note(ctx context.Context, record *resourceRecord) error {
 	resource := r.network.Resource(record.VPC, record.Spec.Name)
@@ -152,20 +191,24 @@ func (r *resources) add(ctx context.Context, record resourceRecord) error {
 	return nil
 }
 
-// change makes a server anew, because its interface and process hang on what has changed. Whatever happens, the server is not
-// lost, and its watch tries on.
+// change makes a server anew, because its interface and process hang on what has changed. If the new one does not come up, the old
+// one is had back.
 func (r *resources) change(ctx context.Context, record resourceRecord) error {
 	record, err := r.stop(record)
 	if err != nil {
 		return err
 	}
-	_, err = r.bring(ctx, &record)
-	r.watch(record, err)
+	_, err = r.bringOrBack(ctx, &record)
+	var trouble error
+	if r.network.Resource(record.VPC, record.Spec.Name) == nil {
+		trouble = err
+	}
+	r.watch(record, trouble)
 	return err
 }
 
-// stop ends a server that is to be what a record says, and returns that record. It is kept before the server ends: if nobody
-// comes to start the new one, the next daemon does. If it cannot be stopped, a watch looks after what there is.
+// stop ends a server that is to be what a record says, and returns that record, which says what the server was, too. It is kept before
+// the server ends: if nobody comes to start the new one, the next daemon does. If it cannot be stopped, a watch looks after what there is.
 func (r *resources) stop(record resourceRecord) (resourceRecord, error) {
 	records, err := r.records.All()
 	if err != nil {
@@ -173,6 +216,10 @@ func (r *resources) stop(record resourceRecord) (resourceRecord, error) {
 	}
 	r.forget(record.key())
 	old := records[record.key()]
+	if record.Before = old.Before; record.Before == nil { // else it has been stopped already
+		before := old
+		record.Before = &before
+	}
 	if old.State != nil && old.Spec.Subnet == record.Spec.Subnet {
 		record.State = &netlab.ResourceState{Address: old.State.Address} // it keeps its address
 	}
@@ -287,7 +334,7 @@ func (r *resources) look(ctx context.Context, w *watched) {
 // mend makes a resource healthy, if it is not. One that was restarted has still to show that it stays up.
 func (r *resources) mend(ctx context.Context, w *watched, resource *netlab.Resource) (restarted bool, err error) {
 	if resource == nil {
-		_, err := r.bring(ctx, &w.record)
+		_, err := r.bringOrBack(ctx, &w.record)
 		return false, err
 	}
 	if sick := healthy(ctx, resource); sick != nil && ctx.Err() == nil {
