@@ -139,7 +139,7 @@ func (in ApplyRequest) refusal(err error) error {
 
 // circumstances looks at what the plan has to reckon with.
 func (d *Daemon) circumstances(in ApplyRequest) (c circumstances, err error) {
-	c = circumstances{settings: d.settings, whoami: d.Whoami, servers: map[string]string{}, versions: map[string][]lambda.FunctionConfiguration{}, trusts: d.iam.RoleExists, machine: runtimes.NewMachine("/")}
+	c = circumstances{settings: d.settings, whoami: d.Whoami, servers: map[string]string{}, versions: map[string][]lambda.FunctionConfiguration{}, machine: runtimes.NewMachine("/")}
 	if in.Settings != nil {
 		c.settings = *in.Settings
 		c.settings.Region = d.settings.Region // it keeps that

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"enilab/internal/iam"
 	"enilab/internal/lambda"
 	"enilab/internal/topology"
 	"enilab/netlab"
@@ -38,6 +39,10 @@ type groupSpec struct {
 type roleSpec struct {
 	Policies []string          `json:"policies"` // ARNs
 	Inline   map[string]string `json:"inline,omitempty"`
+	Trust    string            `json:"trust,omitempty"`               // who may assume it
+	Boundary string            `json:"permissionsBoundary,omitempty"` // ARN
+
+	path string
 }
 
 type resourceSpec struct {
@@ -106,7 +111,7 @@ func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Code)
 		}
 	}
 	for _, r := range t.Roles {
-		spec := roleSpec{Policies: []string{}}
+		spec := roleSpec{Policies: []string{}, Trust: trustOf(iam.LambdaTrust), path: "/"}
 		for _, p := range r.Policies {
 			spec.Policies = append(spec.Policies, managedPolicy+p)
 		}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"enilab/internal/lambda"
 )
@@ -23,13 +24,15 @@ func (d *Daemon) createLayer(_ context.Context, o object) error {
 	return err
 }
 
-// changeLayer publishes the next version in place of former ones. Functions keep those until they are changed, too.
+// changeLayer publishes the next version in place of former ones. Functions keep those until they are changed, too; one that
+// has the same content stays, because functions that have it do not change.
 func (d *Daemon) changeLayer(ctx context.Context, _, to object) error {
 	before := d.lab.Lambda.ListLayerVersions(to.Name)
 	if err := d.createLayer(ctx, to); err != nil {
 		return err
 	}
-	return d.deleteVersions(to.Name, before)
+	content := to.Spec.(layerSpec).Content
+	return d.deleteVersions(to.Name, slices.DeleteFunc(before, func(v lambda.LayerVersion) bool { return v.CodeSha256 == content }))
 }
 
 func (d *Daemon) deleteLayer(_ context.Context, o object) error {

@@ -1,8 +1,11 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 
 	"enilab/internal/iam"
@@ -10,7 +13,7 @@ import (
 
 func (d *Daemon) roles() (list []object, err error) {
 	for _, r := range d.iam.ListRoles("") {
-		spec, err := d.role(r.RoleName)
+		spec, err := d.role(r)
 		if err != nil {
 			return nil, err
 		}
@@ -19,8 +22,9 @@ func (d *Daemon) roles() (list []object, err error) {
 	return list, nil
 }
 
-func (d *Daemon) role(name string) (spec roleSpec, err error) {
-	spec.Policies = []string{}
+func (d *Daemon) role(r iam.Role) (spec roleSpec, err error) {
+	name := r.RoleName
+	spec = roleSpec{Policies: []string{}, Trust: trustOf(r.AssumeRolePolicyDocument), Boundary: r.PermissionsBoundary, path: r.Path}
 	attached, err := d.iam.ListAttachedRolePolicies(name)
 	if err != nil {
 		return spec, err
@@ -46,6 +50,19 @@ func (d *Daemon) role(name string) (spec roleSpec, err error) {
 	return spec, nil
 }
 
+// trustOf names who may assume a role, if that is Lambda alone as in a topology's roles; else it is the document's beginning.
+func trustOf(document string) string {
+	var is, should any
+	if json.Unmarshal([]byte(document), &is) == nil && json.Unmarshal([]byte(iam.LambdaTrust), &should) == nil && reflect.DeepEqual(is, should) {
+		return "lambda.amazonaws.com"
+	}
+	var line bytes.Buffer
+	if json.Compact(&line, []byte(document)) != nil {
+		return beginning(document)
+	}
+	return beginning(line.String())
+}
+
 func (d *Daemon) createRole(_ context.Context, o object) error { return makeRole(d.iam, o) }
 
 // makeRole makes a role with its policies.
@@ -53,21 +70,25 @@ func makeRole(in *iam.Service, o object) error {
 	if _, err := in.CreateRole(iam.CreateRoleInput{RoleName: o.Name, AssumeRolePolicyDocument: iam.LambdaTrust, Declared: true}); err != nil {
 		return err
 	}
-	return setRole(in, object{"role", o.Name, roleSpec{}}, o)
+	return setRole(in, object{"role", o.Name, roleSpec{Trust: o.Spec.(roleSpec).Trust}}, o)
 }
 
 func (d *Daemon) changeRole(_ context.Context, from, to object) error {
 	return setRole(d.iam, from, to)
 }
 
-// setRole gives a role the policies that it should have.
+// setRole gives a role the trust and the policies that it should have, and no boundary. What is too much goes first: both
+// together may be more than a role can have. An empty trust stays what it is.
 func setRole(in *iam.Service, from, to object) error {
 	old, s := from.Spec.(roleSpec), to.Spec.(roleSpec)
-	for _, p := range s.Policies {
-		if !slices.Contains(old.Policies, p) {
-			if err := in.AttachRolePolicy(to.Name, p); err != nil {
-				return err
-			}
+	if s.Trust != "" && s.Trust != old.Trust {
+		if err := in.UpdateAssumeRolePolicy(to.Name, iam.LambdaTrust); err != nil {
+			return err
+		}
+	}
+	if old.Boundary != "" {
+		if err := in.DeleteRolePermissionsBoundary(to.Name); err != nil {
+			return err
 		}
 	}
 	for _, p := range old.Policies {
@@ -77,9 +98,9 @@ func setRole(in *iam.Service, from, to object) error {
 			}
 		}
 	}
-	for _, p := range slices.Sorted(maps.Keys(s.Inline)) {
-		if old.Inline[p] != s.Inline[p] {
-			if err := in.PutRolePolicy(to.Name, p, s.Inline[p]); err != nil {
+	for _, p := range s.Policies {
+		if !slices.Contains(old.Policies, p) {
+			if err := in.AttachRolePolicy(to.Name, p); err != nil {
 				return err
 			}
 		}
@@ -87,6 +108,13 @@ func setRole(in *iam.Service, from, to object) error {
 	for _, p := range slices.Sorted(maps.Keys(old.Inline)) {
 		if _, ok := s.Inline[p]; !ok {
 			if err := in.DeleteRolePolicy(to.Name, p); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(s.Inline)) {
+		if old.Inline[p] != s.Inline[p] {
+			if err := in.PutRolePolicy(to.Name, p, s.Inline[p]); err != nil {
 				return err
 			}
 		}

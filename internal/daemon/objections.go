@@ -26,7 +26,6 @@ type circumstances struct {
 	interfaces []ec2.NetworkInterface
 	servers    map[string]string                         // interface id → VPC/NAME of the server that has it
 	versions   map[string][]lambda.FunctionConfiguration // of functions, the published ones
-	trusts     func(role string) error                   // tells whether Lambda can assume a role that is there
 	machine    *runtimes.Machine                         // where interpreters are
 }
 
@@ -384,6 +383,10 @@ func (o *objector) roles() *iam.Service {
 		if x.Kind != "role" {
 			continue
 		}
+		if old, ok := o.is[x.key()]; ok && old.Spec.(roleSpec).path != x.Spec.(roleSpec).path {
+			way := "delete it by the API, and 'enilab up' makes it anew, or give the topology's another name"
+			o.object(pathTo(x), "role %s: there is one that the API has made with the path %s, and a topology's has none; %s", x.Name, old.Spec.(roleSpec).path, way)
+		}
 		if err := makeRole(scratch, x); err != nil {
 			o.object(pathTo(x), "role %s: %v", x.Name, err)
 		}
@@ -420,12 +423,6 @@ func (o *objector) functions(roles *iam.Service) {
 		}
 		if len(f.Subnets) == 0 && !o.settings.Internet {
 			object(".vpc", "it has no VPC, and this lab has no internet, and so no network for it; give it a vpc, or the lab internet: true")
-		}
-		if _, is := o.is["role "+in.Role[strings.LastIndexByte(in.Role, '/')+1:]]; is {
-			if err := o.trusts(in.Role); err != nil {
-				object(".role", "%v", err)
-				continue
-			}
 		}
 		if f.Mode != lambda.Shared || len(f.Subnets) == 0 {
 			continue

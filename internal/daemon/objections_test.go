@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -117,11 +116,11 @@ x.lab.yml:7:22: resource vpc-a/one: this machine has no program "no-such-program
 		"a role that may not, for a function that stays as it is": {change: []string{"{policies: [AWSLambdaVPCAccessExecutionRole]}", "{}"}},
 		"a role that may not, for one that changes": {change: []string{"{policies: [AWSLambdaVPCAccessExecutionRole]}", "{}", "a.zip,", "a.zip, memory: 256,"}, want: `
 x.lab.yml:11:39: function f: The provided execution role does not have permissions to call CreateNetworkInterface on EC2`},
-		"a role that Lambda cannot assume": {
-			change: []string{"a.zip,", "a.zip, memory: 256,"},
-			more:   func(c *circumstances) { c.trusts = func(string) error { return errors.New("it is not to be assumed") } },
+		"a role of a topology's name that the API has made under a path": {
+			change:  []string{"role-a: {policies", "role-b: {policies", "role: role-a", "role: role-b"},
+			objects: []object{{"role", "role-b", roleSpec{path: "/team/"}}},
 			want: `
-x.lab.yml:11:39: function f: it is not to be assumed`,
+x.lab.yml:9:9: role role-b: there is one that the API has made with the path /team/, and a topology's has none; delete it by the API, and 'enilab up' makes it anew, or give the topology's another name`,
 		},
 		"a reserved variable": {change: []string{"a.zip,", "a.zip, environment: {AWS_REGION: x},"}, want: `
 x.lab.yml:11:3: function f: InvalidParameterValueException: Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION`},
@@ -150,7 +149,7 @@ x.lab.yml:9:9: role role-a: MalformedPolicyDocument: `},
 				}
 			}
 			given := circumstances{
-				settings: Settings{Internet: true, Region: DefaultRegion, Account: "123456789012"}, versions: map[string][]lambda.FunctionConfiguration{}, trusts: func(string) error { return nil },
+				settings: Settings{Internet: true, Region: DefaultRegion, Account: "123456789012"}, versions: map[string][]lambda.FunctionConfiguration{},
 				interfaces: []ec2.NetworkInterface{own("eni-1", "subnet-a", "10.0.1.4", "resource one"), own("eni-f", "subnet-a", "10.0.1.5", "AWS Lambda VPC ENI-f"), own("eni-2", "subnet-a", "10.0.1.8", "resource two")},
 				servers:    map[string]string{"eni-1": "vpc-a/one", "eni-2": "vpc-a/two"},
 			}

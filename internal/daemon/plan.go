@@ -191,9 +191,14 @@ func short(v any) string {
 		return s
 	}
 	b, _ := json.Marshal(v) // it came from JSON
+	return beginning(string(b))
+}
+
+// beginning is as much of a text as has room in a line beside others.
+func beginning(s string) string {
 	const most = 60
-	if s := string(b); len(s) <= most {
+	if len(s) <= most {
 		return s
 	}
-	return string(b[:most-3]) + "…"
+	return strings.ToValidUTF8(s[:most-3], "") + "…"
 }

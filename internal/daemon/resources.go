@@ -37,7 +37,8 @@ type resourceRecord struct {
 	Data  map[string]string     `json:",omitempty"` // of a Redis, written whenever it has been started
 	State *netlab.ResourceState `json:",omitempty"` // of the server that has its data
 
-	// Before, unless nil, is what the resource was before a change: until the new server has served, the old one may have to come back.
+	// Before, unless nil, is what the resource was before a change: until the new server has served, the old one may have to
+	// come back.
 	Before *resourceRecord `json:",omitempty"`
 }
 
@@ -128,8 +129,8 @@ func (r *resources) bring(ctx context.Context, record *resourceRecord) (found bo
 	return found, r.note(ctx, record)
 }
 
-// bringOrBack is bring, and has the server back that a change has ended if the new one does not come up: record is then the old one's,
-// and the error says so. If neither comes, or ctx ends, the record stays what it is, and both can be tried again.
+// bringOrBack is bring, and has the server back that a change has ended if the new one does not come up: record is then the
+// old one's, and the error says so. If neither comes, or ctx ends, the record stays what it is, and both can be tried again.
 func (r *resources) bringOrBack(ctx context.Context, record *resourceRecord) (found bool, err error) {
 	before := record.Before
 	if before == nil {
@@ -191,8 +192,8 @@ func (r *resources) add(ctx context.Context, record resourceRecord) error {
 	return nil
 }
 
-// change makes a server anew, because its interface and process hang on what has changed. If the new one does not come up, the old
-// one is had back.
+// change makes a server anew, because its interface and process hang on what has changed. If the new one does not come up,
+// the old one is had back.
 func (r *resources) change(ctx context.Context, record resourceRecord) error {
 	record, err := r.stop(record)
 	if err != nil {
@@ -207,8 +208,9 @@ func (r *resources) change(ctx context.Context, record resourceRecord) error {
 	return err
 }
 
-// stop ends a server that is to be what a record says, and returns that record, which says what the server was, too. It is kept before
-// the server ends: if nobody comes to start the new one, the next daemon does. If it cannot be stopped, a watch looks after what there is.
+// stop ends a server that is to be what a record says, and returns that record, which says what the server was, too. It is
+// kept before the server ends: if nobody comes to start the new one, the next daemon does. If it cannot be stopped, a watch
+// looks after what there is.
 func (r *resources) stop(record resourceRecord) (resourceRecord, error) {
 	records, err := r.records.All()
 	if err != nil {
