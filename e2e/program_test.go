@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// patience is how long a run may take before it counts as hanging. It is no measurement.
-const patience = 3 * time.Minute
+// patience is how long a run may take before it counts as hanging. It is no measurement: an emulated machine takes minutes.
+const patience = 15 * time.Minute
 
 // identity is who runs the program.
 type identity struct {
