@@ -162,7 +162,8 @@ functions:
 		defer func() { verb("down").want(t, 0) }() // before the clean-ups, when the test's context is over
 		verb("up", "-t", file, "--listen", "127.0.0.1:0").want(t, 0)
 		for _, f := range []string{"hello", "packed"} {
-			if r := verb("invoke", f, "--payload", `{"whoami":"http://10.0.1.20/"}`).want(t, 0); !strings.Contains(r.stdout, `"whoami":"10.0.1.`) {
+			r := verb("invoke", f, "--payload", `{"whoami":"http://10.0.1.20/"}`).want(t, 0)
+			if !strings.Contains(r.stdout, `"whoami":"10.0.1.`) {
 				t.Errorf("%s: %v", f, r)
 			}
 		}

@@ -13,7 +13,8 @@ import (
 	"enilab/netlab"
 )
 
-// TestRedisIsLocked: who reaches a Redis may use it, and not what would have it write files or run code, by settings of the lab's own.
+// TestRedisIsLocked: who reaches a Redis may use it, and not what would have it write files or run code, by settings of the
+// lab's own.
 func TestRedisIsLocked(t *testing.T) {
 	command := strings.Join(netlab.RedisCommand(6379), " ")
 	for _, setting := range []string{"debug-command", "module-command", "protected-configs"} {
@@ -29,7 +30,8 @@ func TestRedisIsLocked(t *testing.T) {
 	attach(t, vpc, client, open, true)
 	at := netip.MustParseAddrPort("10.0.1.20:6379")
 	r, err := vpc.AddResource(t.Context(), netlab.ResourceSpec{
-		Name: "redis", Subnet: "subnet-a", SecurityGroups: []string{"sg-open"}, Address: at.Addr(), Port: at.Port(), Command: netlab.RedisCommand(at.Port()),
+		Name: "redis", Subnet: "subnet-a", SecurityGroups: []string{"sg-open"}, Address: at.Addr(), Port: at.Port(),
+		Command: netlab.RedisCommand(at.Port()),
 	})
 	must(t, err)
 	t.Cleanup(func() { must(t, r.Close()) })
@@ -40,14 +42,15 @@ func TestRedisIsLocked(t *testing.T) {
 	}))
 	defer c.Close()
 	answers := bufio.NewReader(c)
+	const failed = "-ERR CONFIG SET failed (possibly related to argument "
 	for _, try := range []struct{ command, want string }{
 		{"SET tenant blue", "+OK"},
 		{"DEBUG JMAP", "-ERR DEBUG command not allowed. "},
 		{"MODULE LOAD /tmp/m.so", "-ERR MODULE command not allowed. "},
-		{"CONFIG SET dir /tmp", "-ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config"},
-		{"CONFIG SET dbfilename x", "-ERR CONFIG SET failed (possibly related to argument 'dbfilename') - can't set protected config"},
-		{"CONFIG SET enable-protected-configs yes", "-ERR CONFIG SET failed (possibly related to argument 'enable-protected-configs') - can't set immutable config"},
-		{"CONFIG SET enable-debug-command yes", "-ERR CONFIG SET failed (possibly related to argument 'enable-debug-command') - can't set immutable config"},
+		{"CONFIG SET dir /tmp", failed + "'dir') - can't set protected config"},
+		{"CONFIG SET dbfilename x", failed + "'dbfilename') - can't set protected config"},
+		{"CONFIG SET enable-protected-configs yes", failed + "'enable-protected-configs') - can't set immutable config"},
+		{"CONFIG SET enable-debug-command yes", failed + "'enable-debug-command') - can't set immutable config"},
 	} {
 		fmt.Fprintf(c, "%s\r\n", try.command)
 		if answer, err := answers.ReadString('\n'); err != nil || !strings.HasPrefix(answer, try.want) {

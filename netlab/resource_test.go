@@ -165,7 +165,9 @@ func (u users) wantContained(t *testing.T, name string, pid int) {
 		return string(b)
 	}
 	status := proc("status")
-	for _, want := range []string{"CapInh:\t" + none, "CapPrm:\t" + none, "CapEff:\t" + none, "CapBnd:\t" + none, "CapAmb:\t" + none, "NoNewPrivs:\t1", "Seccomp:\t2"} {
+	for _, want := range []string{
+		"CapInh:\t" + none, "CapPrm:\t" + none, "CapEff:\t" + none, "CapBnd:\t" + none, "CapAmb:\t" + none, "NoNewPrivs:\t1", "Seccomp:\t2",
+	} {
 		if !strings.Contains(status, want+"\n") {
 			t.Errorf("%s: want %s:\n%s", name, want, status)
 		}

@@ -125,7 +125,8 @@ func TestSocketsOfAGroupAreBounded(t *testing.T) {
 	}
 }
 
-// TestSocketShare: a lab may have half of what all sockets may hold before the kernel presses any, and an environment half of that.
+// TestSocketShare: a lab may have half of what all sockets may hold before the kernel presses any, and an environment half of
+// that.
 func TestSocketShare(t *testing.T) {
 	lab, one, err := sandbox.SocketShare()
 	if err != nil || one <= 0 || one > 64<<20 || one > lab/2 || lab < 1<<20 {

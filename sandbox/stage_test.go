@@ -48,7 +48,8 @@ func TestStage(t *testing.T) {
 
 // TestStageHasRoom: a machine with every capability and mask that there may be.
 func TestStageHasRoom(t *testing.T) {
-	m := machine{lastCapability: 63, watches: []watchBound{{"user.max_inotify_instances", "2147483647"}, {"user.max_inotify_watches", "2147483647"}}}
+	const most = "2147483647"
+	m := machine{lastCapability: 63, watches: []watchBound{{"user.max_inotify_instances", most}, {"user.max_inotify_watches", most}}}
 	for _, name := range append(maskedFiles, maskedDirs...) {
 		m.masks = append(m.masks, mask{path: "/proc/" + name, with: "/dev/null"})
 	}

@@ -22,8 +22,8 @@ func share(t *testing.T, what string) (n int) {
 	return n / 8
 }
 
-// watcher is a bootstrap that makes as many inotify instances and watches as it may, and a few more than an environment's share at
-// most; it prints their numbers and holds them.
+// watcher is a bootstrap that makes as many inotify instances and watches as it may, and a few more than an environment's share
+// at most; it prints their numbers and holds them.
 func watcher(t *testing.T) string {
 	instances, watches := share(t, "instances"), share(t, "watches")
 	if instances > 500 {
@@ -48,8 +48,8 @@ print(len(instances), "instances", watches, "watches.", flush=True)
 time.sleep(100000)`, instances+10, watches+1000))
 }
 
-// TestWatchersOfOneAreNotAnothers: an environment that makes all the inotify instances and watches that it may leaves as many to the
-// next.
+// TestWatchersOfOneAreNotAnothers: an environment that makes all the inotify instances and watches that it may leaves as many to
+// the next.
 func TestWatchersOfOneAreNotAnothers(t *testing.T) {
 	variants(t, func(t *testing.T, with func(setup) setup) {
 		nstest.NoLeaks(t)

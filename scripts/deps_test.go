@@ -36,6 +36,9 @@ func TestDepsAllThere(t *testing.T) {
 	}
 }
 
+// notStarted is what is said of a Redis that is new.
+const notStarted = "deps: redis-server is installed, not started, and disabled at boot\n"
+
 // What is missing is installed by root, and said; no service starts meanwhile, and a Redis that is new does not start at boot.
 func TestDepsInstall(t *testing.T) {
 	for _, who := range []string{"user", "root"} {
@@ -44,10 +47,11 @@ func TestDepsInstall(t *testing.T) {
 			m.user = who
 			m.remove("redis-server", "iptables-restore")
 			o := deps(t, m, "demo")
-			o.want(t, 0, "deps: needs Debian packages: iptables redis-server\n", "deps: redis-server is installed, not started, and disabled at boot\n")
+			o.want(t, 0, "deps: needs Debian packages: iptables redis-server\n", notStarted)
 			o.did(t, "root: apt-get update", "root: services: exit 101", "root: apt-get install", "root: services: exit 101",
 				"root: systemctl --quiet disable redis-server.service", "root: update-rc.d redis-server disable")
-			if !strings.Contains(o.log, " iptables redis-server\n") || o.count("root: apt-get install") != 1 || o.count("user: apt-get") > 0 || o.count("left: ") > 0 {
+			if !strings.Contains(o.log, " iptables redis-server\n") || o.count("root: apt-get install") != 1 ||
+				o.count("user: apt-get") > 0 || o.count("left: ") > 0 {
 				t.Errorf("log:\n%s", o.log)
 			}
 			if via := o.count("user: sudo "); via != map[string]int{"user": 1}[who] {
@@ -61,7 +65,8 @@ func TestDepsWithoutRights(t *testing.T) {
 	m := newMachine(t)
 	m.remove("redis-server", "sudo")
 	o := deps(t, m, "demo")
-	o.want(t, 3, "deps: needs Debian packages: redis-server\n", "deps: no rights to install. Have an administrator run: "+filepath.Join(top(t), "scripts/deps.sh")+" demo\n")
+	o.want(t, 3, "deps: needs Debian packages: redis-server\n",
+		"deps: no rights to install. Have an administrator run: "+filepath.Join(top(t), "scripts/deps.sh")+" demo\n")
 	if strings.Contains(o.log, "apt-get") {
 		t.Errorf("log:\n%s", o.log)
 	}
@@ -81,9 +86,9 @@ func TestDepsGo(t *testing.T) {
 			m := newMachine(t)
 			m.remove("go")
 			if old != "" {
-				m.fake("go", strings.ReplaceAll(fakeGo, "$GO_HAS", old))
+				m.fake("go", goThatHas(old))
 			}
-			m.shelve("golang-go", "go", strings.ReplaceAll(fakeGo, "$GO_HAS", "go1.23.4"))
+			m.shelve("golang-go", "go", goThatHas("go1.23.4"))
 			o := deps(t, m, "demo")
 			o.want(t, 0, "deps: needs Debian packages: golang-go\n", "deps: installs this distribution's Go\n", "go: downloading go1.26.0")
 			o.did(t, "user: sudo", "root: apt-get install", "user: go version in "+top(t))
@@ -108,13 +113,15 @@ func TestDepsGoOfBackports(t *testing.T) {
 	m := newMachine(t)
 	m.set("GO_OFFERED=2:1.19~1")
 	m.remove("go")
-	m.shelve("golang-go", "go", strings.ReplaceAll(fakeGo, "$GO_HAS", "go1.23.4")+`; if [ "$1" = version ]; then note "source: $(cat /etc/apt/sources.list.d/*)"; fi`)
+	m.shelve("golang-go", "go", goThatHas("go1.23.4")+`
+if [ "$1" = version ]; then note "source: $(cat /etc/apt/sources.list.d/*)"; fi`)
 	if _, err := os.Stat("/etc/apt/sources.list.d"); err != nil {
 		t.Skip(err)
 	}
 	o := deps(t, m, "demo")
 	o.want(t, 0, "deps: installs Go from "+release+"-backports, which is new here: /etc/apt/sources.list.d/enilab-backports.list\n")
-	o.did(t, "root: apt-get update", "root: apt-get indextargets", "root: apt-get update", "root: apt-get install", "user: source: deb https://deb.example/debian "+release+"-backports main\n")
+	o.did(t, "root: apt-get update", "root: apt-get indextargets", "root: apt-get update", "root: apt-get install",
+		"user: source: deb https://deb.example/debian "+release+"-backports main\n")
 	if !strings.Contains(o.log, " -t "+release+"-backports golang-go\n") {
 		t.Errorf("log:\n%s", o.log)
 	}

@@ -1,5 +1,5 @@
-// Package scripts_test tests the scripts that set a machine up, on one that is made of fakes: nothing is installed or fetched, and
-// nothing of this machine's is written to.
+// Package scripts_test tests the scripts that set a machine up, on one that is made of fakes: nothing is installed or fetched,
+// and nothing of this machine's is written to.
 package scripts_test
 
 import (
@@ -25,7 +25,8 @@ type machine struct {
 
 // tools are those of this machine that the scripts use, and whose work is the same everywhere.
 var tools = []string{
-	"awk", "bash", "cat", "chmod", "cp", "cut", "dirname", "env", "grep", "head", "mkdir", "mv", "realpath", "rm", "sed", "sh", "sort", "tail", "tr", "true", "wc",
+	"awk", "bash", "cat", "chmod", "cp", "cut", "dirname", "env", "grep", "head", "mkdir", "mv", "realpath", "rm", "sed", "sh",
+	"sort", "tail", "tr", "true", "wc",
 }
 
 // newMachine has a user who may use sudo, apt, and a Go that is new enough.
@@ -51,8 +52,12 @@ func newMachine(t *testing.T) *machine {
 	m.fake("sudo", `if [ "$1" = -n ]; then shift; else note "sudo $*"; fi; if [ "$1" = -- ]; then shift; fi; WHO=root exec "$@"`)
 	m.fake("apt-cache", `
 if [ -z "$APT_LISTS" ]; then exit; fi
-case " $UNKNOWN " in *" $2 "*) echo '  Candidate: (none)' ;; *) if [ "$2" = golang-go ]; then echo "  Candidate: $GO_OFFERED"; else echo '  Candidate: 1.0-1'; fi ;; esac
-i=0; while [ $i -lt 2000 ]; do echo '        500 https://deb.example/debian stable/main amd64 Packages'; i=$((i + 1)); done # more than a pipe holds`)
+version=1.0-1
+if [ "$2" = golang-go ]; then version=$GO_OFFERED; fi
+case " $UNKNOWN " in *" $2 "*) version='(none)' ;; esac
+echo "  Candidate: $version"
+i=0 # more than a pipe holds
+while [ $i -lt 2000 ]; do echo '        500 https://deb.example/debian stable/main amd64 Packages'; i=$((i + 1)); done`)
 	// What is installed comes from the shelf, if it is there.
 	m.fake("apt-get", `
 note "apt-get $*"
@@ -97,6 +102,9 @@ version)
   echo 'go version go1.26.0 linux/amd64' ;;
 esac`
 
+// goThatHas is a fakeGo of a version.
+func goThatHas(version string) string { return strings.ReplaceAll(fakeGo, "$GO_HAS", version) }
+
 func (m *machine) path(parts ...string) string {
 	return filepath.Join(append([]string{m.dir}, parts...)...)
 }
@@ -134,8 +142,8 @@ type outcome struct {
 	log       string
 }
 
-// hidden are directories of this machine's that scripts look into, or write to, by name: each is an empty one in a mount namespace
-// that ends with the script.
+// hidden are directories of this machine's that scripts look into, or write to, by name: each is an empty one in a mount
+// namespace that ends with the script.
 const hidden = `
 for d in /usr/sbin /sbin /usr/local/go/bin /etc/apt/sources.list.d; do
   if [ -d $d ] && [ ! -L $d ]; then $MOUNT -t tmpfs -o mode=755 fakes $d; fi
@@ -157,7 +165,8 @@ func (m *machine) run(program string, args ...string) outcome {
 	}
 	cmd := exec.Command("unshare", append([]string{"--mount", "/bin/sh", "-euc", hidden, "sh", program}, args...)...)
 	cmd.Env = append([]string{
-		"PATH=" + m.path("bin"), "BIN=" + m.path("bin"), "SHELF=" + m.path("shelf"), "LOG=" + m.path("log"), "HOME=" + m.dir, "WHO=" + m.user, "MOUNT=" + mount,
+		"PATH=" + m.path("bin"), "BIN=" + m.path("bin"), "SHELF=" + m.path("shelf"), "LOG=" + m.path("log"), "HOME=" + m.dir,
+		"WHO=" + m.user, "MOUNT=" + mount,
 	}, m.env...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said

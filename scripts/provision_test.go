@@ -3,7 +3,6 @@ package scripts_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -12,7 +11,8 @@ func TestVagrantProvision(t *testing.T) {
 	m := newMachine(t)
 	m.user = "root"
 	m.remove("go", "redis-server")
-	m.shelve("golang-go", "go", strings.ReplaceAll(fakeGo, "$GO_HAS", "go1.23.4")+`; if [ "$1" = version ]; then note "home $HOME"; fi`)
+	m.shelve("golang-go", "go", goThatHas("go1.23.4")+`
+if [ "$1" = version ]; then note "home $HOME"; fi`)
 	m.fake("getent", `note "getent $*"; echo vagrant:x:1000:1000::/home/vagrant:/bin/bash`)
 	m.fake("runuser", `note "runuser $*"; shift 3; WHO=user exec "$@"`) // -u vagrant --
 	m.fake("make", `note "make $*"`)
@@ -35,8 +35,9 @@ func TestVagrantProvision(t *testing.T) {
 		t.Skip(err)
 	}
 	o := m.run("vagrant-provision.sh", checkout, "vagrant")
-	o.want(t, 0, "deps: needs Debian packages: ", "deps: redis-server is installed, not started, and disabled at boot\n", "go: downloading")
-	o.did(t, "root: apt-get install", "root: runuser -u vagrant -- ", "user: sudo ", "root: apt-get install", "user: go version in "+checkout,
+	o.want(t, 0, "deps: needs Debian packages: ", notStarted, "go: downloading")
+	o.did(t, "root: apt-get install", "root: runuser -u vagrant -- ", "user: sudo ", "root: apt-get install",
+		"user: go version in "+checkout,
 		"user: home /home/vagrant", "user: make build", "root: enilab doctor")
 	if o.count("root: go ") > 0 || o.count("user: go version") != 1 {
 		t.Errorf("Go was not fetched once, by the user:\n%s", o.log)

@@ -13,7 +13,8 @@ import (
 	"enilab/internal/nstest"
 )
 
-// rootless is a lab of nobody's that is not up yet. In the topology STORE is where the functions are, and DIR a directory of nobody's.
+// rootless is a lab of nobody's that is not up yet. In the topology STORE is where the functions are, and DIR a directory of
+// nobody's.
 func rootless(t *testing.T, topology string) *lab {
 	t.Helper()
 	nstest.NeedRoot(t)
@@ -29,7 +30,8 @@ func rootless(t *testing.T, topology string) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if out, err := exec.Command("sh", "-ec", `cp -r "$1" "$2" "$3"; chmod -R a+rX "$3"; chown 65534 "$3"`, "sh", enilab, functions, dir).CombinedOutput(); err != nil {
+	const provide = `cp -r "$1" "$2" "$3"; chmod -R a+rX "$3"; chown 65534 "$3"`
+	if out, err := exec.Command("sh", "-ec", provide, "sh", enilab, functions, dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	l := planned(t, dir, strings.NewReplacer("STORE", filepath.Join(dir, "functions"), "DIR", dir).Replace(topology))
@@ -78,9 +80,13 @@ func TestRootlessWatchers(t *testing.T) {
 		t.Skip(err)
 	}
 	const greedy = 8 // so many would have all that their user may have
-	topology := "store: STORE\nfunctions:\n  modest: {code: DIR/watching, runtime: python3.13, handler: app.modest, timeout: 60s}\n  go: {code: go.zip, timeout: 60s}\n"
+	topology := "store: STORE\nfunctions:\n  go: {code: go.zip, timeout: 60s}\n"
+	add := func(name, handler string) {
+		topology += fmt.Sprintf("  %s: {code: DIR/watching, runtime: python3.13, handler: app.%s, timeout: 60s, memory: 512}\n", name, handler)
+	}
+	add("modest", "modest")
 	for i := range greedy {
-		topology += fmt.Sprintf("  greedy-%d: {code: DIR/watching, runtime: python3.13, handler: app.greedy, timeout: 60s, memory: 512}\n", i)
+		add(fmt.Sprintf("greedy-%d", i), "greedy")
 	}
 	l := rootless(t, topology)
 	app := filepath.Join(filepath.Dir(l.file), "watching", "app.py")

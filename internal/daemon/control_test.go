@@ -24,8 +24,10 @@ func TestInvokeGoesOnWithoutItsCaller(t *testing.T) {
 	code := filepath.Join(b.dir, "waits")
 	must(t, os.Mkdir(code, 0o755))
 	must(t, os.WriteFile(filepath.Join(code, "bootstrap"), text, 0o755))
-	must(t, os.WriteFile(filepath.Join(code, "function.sh"), []byte("handler() { echo began; read -t 1 < <(sleep 1000); echo the end; REPLY=1; }"), 0o644))
-	if a := b.up(t.Context(), "functions: {f: {code: ./waits, handler: function.handler, timeout: 60s}}", false); a.err != nil || len(a.failed) > 0 {
+	const handler = "handler() { echo began; read -t 1 < <(sleep 1000); echo the end; REPLY=1; }"
+	must(t, os.WriteFile(filepath.Join(code, "function.sh"), []byte(handler), 0o644))
+	const topology = "functions: {f: {code: ./waits, handler: function.handler, timeout: 60s}}"
+	if a := b.up(t.Context(), topology, false); a.err != nil || len(a.failed) > 0 {
 		t.Fatalf("%+v", a)
 	}
 	server := httptest.NewServer(b.control(http.NotFoundHandler()))

@@ -129,7 +129,7 @@ func redis(ctx context.Context) (string, error) {
 	if major > 0 && major < oldestRedis {
 		return "", finding{
 			error: fmt.Errorf("%s: the lab needs Redis %d, which can keep clients from DEBUG, MODULE and files", says, oldestRedis),
-			fix:   "install redis-server of a newer release (Debian 12, Ubuntu 24.04), or from https://redis.io/docs/latest/operate/oss_and_stack/install/",
+			fix:   "install a newer redis-server: Debian has one since release 12, Ubuntu since 24.04; or see https://redis.io/downloads/",
 		}
 	}
 	return says, nil

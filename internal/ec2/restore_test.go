@@ -145,12 +145,15 @@ func TestTheClientGoes(t *testing.T) {
 	if b.Network.VPC(made.VpcID) == nil {
 		t.Errorf("%s is shown and not there", made.VpcID)
 	}
-	more := get(b.CreateSecurityGroup(gone, ec2.CreateSecurityGroupInput{GroupName: "more", Description: "more", VpcID: vpc}))(t).GroupID
-	rules := get(b.AuthorizeSecurityGroupIngress(gone, ec2.AuthorizeInput{GroupID: more, IPPermissions: []ec2.IPPermission{tcp(80, web)}}))(t)
-	must(t, b.ModifySecurityGroupRules(gone, more, []ec2.ModifyRule{{SecurityGroupRuleID: rules[0].SecurityGroupRuleID, Permission: tcp(81, web)}}))
+	ask := ec2.CreateSecurityGroupInput{GroupName: "more", Description: "more", VpcID: vpc}
+	more := get(b.CreateSecurityGroup(gone, ask))(t).GroupID
+	let := ec2.AuthorizeInput{GroupID: more, IPPermissions: []ec2.IPPermission{tcp(80, web)}}
+	rule := get(b.AuthorizeSecurityGroupIngress(gone, let))(t)[0].SecurityGroupRuleID
+	must(t, b.ModifySecurityGroupRules(gone, more, []ec2.ModifyRule{{SecurityGroupRuleID: rule, Permission: tcp(81, web)}}))
 	must(t, b.SetSecurityGroupRules(gone, more, []ec2.IPPermission{tcp(82, web)}, nil))
-	own := get(b.CreateNetworkInterface(gone, ec2.CreateNetworkInterfaceInput{SubnetID: sub}))(t)
-	must(t, b.ModifyNetworkInterfaceAttribute(gone, ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceID: own.NetworkInterfaceID, Groups: []string{more, web}}))
+	own := get(b.CreateNetworkInterface(gone, ec2.CreateNetworkInterfaceInput{SubnetID: sub}))(t).NetworkInterfaceID
+	change := ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceID: own, Groups: []string{more, web}}
+	must(t, b.ModifyNetworkInterfaceAttribute(gone, change))
 	must(t, agree(b.Service))
 }
 

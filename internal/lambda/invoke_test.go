@@ -323,9 +323,9 @@ func TestBadEvents(t *testing.T) {
 	}
 }
 
-// Whoever invokes may end the execution by its context, as rollouts and Close do: the environment ends, too, since nobody knows what
-// the function still does. A caller over the wire that goes away does not: its context is not handed on (TestCallerGoesAway of
-// internal/api, TestInvokeGoesOnWithoutItsCaller of internal/daemon).
+// Whoever invokes may end the execution by its context, as rollouts and Close do: the environment ends, too, since nobody knows
+// what the function still does. A caller over the wire that goes away does not: its context is not handed on
+// (TestCallerGoesAway of internal/api, TestInvokeGoesOnWithoutItsCaller of internal/daemon).
 func TestCallerCancels(t *testing.T) {
 	nstest.NoLeaks(t)
 	b := newBed(t)

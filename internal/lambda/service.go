@@ -137,7 +137,8 @@ func New(c Config) *Service {
 		s.Log.Warn("what sockets hold is not bounded", "error", err)
 	}
 	bounds.Sockets = alone
-	s.sockets.share = cmp.Or(c.SocketShare, share) / 4 * 3 // where the kernel has a limit, before all connections of the lab meet that
+	// Where the kernel has a limit, before all connections of the lab meet that.
+	s.sockets.share = cmp.Or(c.SocketShare, share) / 4 * 3
 	s.parking = &sandbox.Parking{FirstUID: c.FirstUID, Cgroups: c.Cgroups, Limits: bounds, Endpoint: c.Identify != nil}
 	s.undo.Push(s.parking.Close)
 	s.tunnels = sandbox.NewPool(s.parking.Slots(sandbox.InTurn(c.Workers)))

@@ -144,8 +144,8 @@ func refuseChroot() error {
 }
 
 // boundWatchers leaves half of the inotify instances and watches that this user may have to programs outside of the realm's own
-// user namespace: all that is in it counts as this user. In a namespace that was there before, the bound would hold for others, and
-// stay when the realm has ended. See inotify(7) and user_namespaces(7).
+// user namespace: all that is in it counts as this user. In a namespace that was there before, the bound would hold for others,
+// and stay when the realm has ended. See inotify(7) and user_namespaces(7).
 func boundWatchers() error {
 	for _, what := range []string{"instances", "watches"} {
 		b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_" + what)

@@ -58,7 +58,8 @@ func TestLabsName(t *testing.T) {
 	}
 }
 
-// A realm bounds what it takes of inotify instances and watches in its own user namespace, and changes nothing in one that it was started in.
+// A realm bounds what it takes of inotify instances and watches in its own user namespace, and changes nothing in one that it
+// was started in.
 func TestWatchersAreBounded(t *testing.T) {
 	nstest.NeedRoot(t)
 	if realm.Rootless() {
@@ -87,7 +88,8 @@ func TestWatchersAreBounded(t *testing.T) {
 			cmd.SysProcAttr = &c.attr
 			out, err := cmd.CombinedOutput()
 			var before, inside, after [2]int
-			if _, scanErr := fmt.Sscan(string(out), &before[0], &before[1], &inside[0], &inside[1], &after[0], &after[1]); err != nil || scanErr != nil {
+			_, scanErr := fmt.Sscan(string(out), &before[0], &before[1], &inside[0], &inside[1], &after[0], &after[1])
+			if err != nil || scanErr != nil {
 				t.Fatalf("%v, %v: %s", err, scanErr, out)
 			}
 			want := before
