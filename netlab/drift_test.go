@@ -74,7 +74,7 @@ func TestDriftIsMended(t *testing.T) {
 		"router's subnet":   {vpc.Node, "ip address add 10.0.1.1/24 dev lo", "address extra: 10.0.1.1/24 of the router"},
 		"address in VPC":    {vpc.Node, "ip address add 10.9.9.9/24 dev $eni", "address extra: 10.9.9.9/24 of $eni\nroute extra: 10.9.9.0/24 over $eni"},
 		"mangled":           {vpc.Node, "iptables-nft -t mangle -A PREROUTING -j DROP; iptables-nft -t raw -N mine", "rule extra: mangle: -A PREROUTING -j DROP"},
-		"policy of raw":     {vpc.Node, "iptables-nft -t raw -P PREROUTING DROP", "rule extra: raw: -P PREROUTING DROP"},
+		"policy of raw":     {vpc.Node, "iptables-nft -t raw -X; iptables-nft -t raw -P PREROUTING DROP", "rule extra: raw: -P PREROUTING DROP"},
 		"translated":        {vpc.Node, "iptables-nft -t nat -A PREROUTING -p tcp -j REDIRECT", "rule extra: nat: -A PREROUTING -p tcp -j REDIRECT"},
 		"another family":    {vpc.Node, "ip6tables-nft -A FORWARD -j DROP", "table extra: nft: table ip6 filter, with 1 rule"},
 		"elder tables":      {vpc.Node, "iptables-legacy -t mangle -A FORWARD -j DROP", "rule extra: legacy mangle: -A FORWARD -j DROP"},
