@@ -11,6 +11,7 @@ import (
 
 	"enilab/internal/daemon"
 	"enilab/internal/realm"
+	"enilab/internal/topology"
 	"enilab/netlab"
 )
 
@@ -20,6 +21,19 @@ func TestWithoutLab(t *testing.T) {
 	t.Chdir(dir)
 	good := write(t, dir, "good.lab.yml", "vpcs: {vpc-a: {cidr: 10.0.0.0/16, subnets: {subnet-a: 10.0.1.0/24}}}\nroles: {lab-role: {}}\n")
 	bad := write(t, dir, "bad.lab.yml", "vpcs:\n  vpc-a: {cider: 10.0.0.0/16}\n")
+	cannot := write(t, dir, "cannot.lab.yml", `vpcs: {vpc-a: {cidr: 10.0.0.0/16, subnets: {subnet-a: 10.0.1.0/24}, securityGroups: {sg-a: {}}}}
+roles: {weak: {}}
+functions:
+  f:
+    code: ./cannot.lab.yml
+    environment:
+      AWS_REGION: x
+      LAMBDA_TASK_ROOT: y
+  g: {code: ./good.lab.yml, environment: {LONG: `+strings.Repeat("x", 5000)+`}}
+  h: {code: ./good.lab.yml, concurrency: 5000}
+  i: {code: ./good.lab.yml, role: weak, vpc: {subnets: [subnet-a], securityGroups: [sg-a]}}
+  j: {code: ./none.zip}
+`)
 	for _, c := range []struct {
 		args, stdin    string
 		code           int
@@ -52,6 +66,11 @@ func TestWithoutLab(t *testing.T) {
 		{"validate --format json " + good, "", 0, []string{`"schema": "enilab.validate/v1"`, `"valid": true`, `"vpcs": 1`}, nil},
 		{"validate --format json -", "vpc: {}\n", 2, []string{`"file": "stdin"`, `"valid": false`, `"line": 1`, `"message": "unknown key \"vpc\"`}, nil},
 		{"validate --format json /nonexistent.lab.yml", "", 2, []string{`"message": "open /nonexistent.lab.yml: no such file or directory"`}, nil},
+		{"validate " + cannot, "", 2, nil, []string{
+			"cannot.lab.yml:7:19: function f: ", "Reserved keys used in this request: AWS_REGION", "cannot.lab.yml:8:25: function f: ", ": LAMBDA_TASK_ROOT",
+			"cannot.lab.yml:9:29: function g: ", "too long together", "cannot.lab.yml:10:42: function h: ", "reserve 5000 together",
+			"cannot.lab.yml:11:35: function i: ", "permissions to call CreateNetworkInterface", "cannot.lab.yml:12:13: there is no ",
+		}},
 		{"up --dry-run -t " + good, "", 0, []string{"would create vpc vpc-a", "would create subnet subnet-a", "would create role lab-role"}, nil},
 		{"up --dry-run -t " + bad, "", 2, nil, []string{"bad.lab.yml:2:11"}},
 		{"up --dry-run --name mine -t -", "", 0, nil, nil},
@@ -235,6 +254,21 @@ func TestDryRunTriesTheAddress(t *testing.T) {
 	c.call(args...).wantLine(t, 1, "address already in use", "--listen")
 	c.serveLab(t, nil)
 	c.call(args...).wantLine(t, 1, "address already in use", "--listen")
+}
+
+// A lab is called after its topology's file only where that is called as topologies are.
+func TestLabName(t *testing.T) {
+	for file, want := range map[string]string{"x/kiosk.lab.yml": "kiosk", "stdin": "lab", "/dev/null": "lab", "/dev/fd/63": "lab", "kiosk.yml": "lab"} {
+		top, err := topology.Parse(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (&declared{Topology: top, file: file}).labName(""); got != want {
+			t.Errorf("%s: %q, want %q", file, got, want)
+		}
+	}
+	dir := t.TempDir()
+	newCaller(t).call("up", "--dry-run", "-t", write(t, dir, "My Lab.lab.yml", "")).wantLine(t, 2, `"My Lab"`, "called after", "--name")
 }
 
 // Without a daemon the verbs say so, and how to have one again.

@@ -80,15 +80,18 @@ func readTopology(ctx context.Context, path, region string, stdin io.Reader) (*d
 // maxTopology is a little more than the parser takes, so that the parser is who refuses it.
 const maxTopology = 2 << 20
 
-// labName is what the lab is called: as the flag says, or the topology, or its file, or else "lab".
+// labName is what the lab is called: as the flag says, or the topology, or its file if that is called as topologies are, or else "lab".
 func (d *declared) labName(flag string) string {
 	switch {
 	case flag != "":
 		return flag
-	case d == nil || d.Name == "" && d.file == "stdin":
+	case d == nil:
 		return "lab"
 	case d.Name != "":
 		return d.Name
 	}
-	return strings.TrimSuffix(filepath.Base(d.file), topology.Suffix)
+	if base, ok := strings.CutSuffix(filepath.Base(d.file), topology.Suffix); ok {
+		return base
+	}
+	return "lab"
 }

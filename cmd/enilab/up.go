@@ -180,6 +180,9 @@ func (f *upFlags) place(d *declared) (labs.Place, error) {
 	}
 	p, err := f.roots.Of(d.labName(f.name))
 	if errors.As(err, new(*labs.NameError)) {
+		if d != nil && f.name == "" && d.Name == "" {
+			return p, usage("%w; the lab is called after %s: give it another name: there, or with --name", err, d.file)
+		}
 		return p, usage("%w", err)
 	}
 	return p, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"enilab/internal/daemon"
 	"enilab/internal/topology"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,7 @@ func validateCommand(s streams) *cobra.Command {
 		Use: "validate [FILE|DIRECTORY|-]...", Short: "Check topologies; needs no rights and touches nothing",
 		Long: `Check topologies, any number of them: files, all *` + topology.Suffix + ` files of directories, or standard
 input. Everything that is wrong is said with its file, line and column, and makes the exit
-code 2. Without an argument it checks those of the working directory.`,
+code 2: all that 'enilab up' would refuse for what the file alone tells. Without an argument it checks those of the working directory.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && f.path != "" {
 				return usage("give the topologies either as arguments or with -t; see '%s --help'", cmd.CommandPath())
@@ -105,7 +106,7 @@ func (s streams) validate(ctx context.Context, paths []string, format string) er
 			return cause
 		}
 		if err == nil {
-			err = d.CheckFiles()
+			err = d.validate()
 		}
 		if err != nil {
 			all = append(all, err)
@@ -136,6 +137,26 @@ func (s streams) validate(ctx context.Context, paths []string, format string) er
 		return &exitError{exitUsage, errors.Join(all...)}
 	}
 	return nil
+}
+
+// validate refuses what 'up' would, as far as the file tells, and code that is not there.
+func (d *declared) validate() error {
+	settings, err := (&upFlags{changed: func(string) bool { return false }}).settings(d)
+	if err != nil {
+		return err
+	}
+	var all topology.Errors
+	for _, err := range []error{d.CheckFiles(), daemon.Validate(d.request(true), settings)} {
+		if list := topology.Errors(nil); errors.As(err, &list) {
+			all = append(all, list...)
+		} else if err != nil {
+			return err
+		}
+	}
+	for i := range all {
+		all[i].File = d.file
+	}
+	return all.OrNil()
 }
 
 // counts tells how much a topology declares.

@@ -106,6 +106,21 @@ func FromNothing(in ApplyRequest, s Settings) ([]Change, error) {
 	return list, nil
 }
 
+// Validate refuses a topology that no lab of these settings could be made as, for what the file alone tells: neither this machine is
+// asked, nor a lab, nor is code looked for. The error is a [topology.Errors].
+func Validate(in ApplyRequest, s Settings) error {
+	s.Region = cmp.Or(s.Region, DefaultRegion)
+	t, err := topology.ParseIn(s.Region, filepath.Join(in.Dir, filepath.Base(in.File)), in.Topology)
+	if err != nil {
+		return err
+	}
+	should, err := objectsOf(t, nil, func(topology.Code) (code, error) { return code{}, nil })
+	if err != nil {
+		return err
+	}
+	return objections(t, nil, should, nil, plan(nil, should, nil), circumstances{settings: s})
+}
+
 // parse reads the request's topology for a lab of a Region.
 func (in ApplyRequest) parse(region string) (*topology.Topology, error) {
 	t, err := topology.ParseIn(region, filepath.Join(in.Dir, filepath.Base(in.File)), in.Topology)

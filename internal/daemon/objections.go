@@ -26,7 +26,7 @@ type circumstances struct {
 	interfaces []ec2.NetworkInterface
 	servers    map[string]string                         // interface id → VPC/NAME of the server that has it
 	versions   map[string][]lambda.FunctionConfiguration // of functions, the published ones
-	machine    *runtimes.Machine                         // where interpreters are
+	machine    *runtimes.Machine                         // where interpreters and programs are; nil: it is not asked
 }
 
 // objector finds in a plan, before its first step, what the control planes would refuse when it came to that: each with its
@@ -348,6 +348,9 @@ func (o *objector) interfacesPerVPC() {
 
 // programs objects to servers whose programs this machine does not have.
 func (o *objector) programs() {
+	if o.machine == nil {
+		return
+	}
 	for _, s := range o.steps {
 		r, ok := toSpec[resourceSpec](s)
 		if !ok {
@@ -406,6 +409,9 @@ func (o *objector) functions(roles *iam.Service) {
 			o.object(at+field, "%s: %s", s.title(), fmt.Sprintf(format, args...))
 		}
 		in, err := createInput(*s.to)
+		if err == nil && o.variables(f, object) {
+			continue
+		}
 		if err == nil {
 			err = in.Check()
 		}
@@ -416,7 +422,7 @@ func (o *objector) functions(roles *iam.Service) {
 		if size := f.code.unpacked + f.layersSize; size > sandbox.DefaultUnzipped {
 			object(".layers", "Function code combined with layers exceeds the maximum allowed size of %d bytes. The actual size is %d bytes.", sandbox.DefaultUnzipped, size)
 		}
-		if r, managed := runtimes.Lookup(f.Runtime); managed {
+		if r, managed := runtimes.Lookup(f.Runtime); managed && o.machine != nil {
 			if _, err := o.machine.Find(context.Background(), r); err != nil {
 				object(".runtime", "%v", err)
 			}
@@ -431,6 +437,21 @@ func (o *objector) functions(roles *iam.Service) {
 			object(".role", "The provided execution role does not have permissions to call %s on EC2", action)
 		}
 	}
+}
+
+// variables objects to those that a function cannot have, each where it is.
+func (*objector) variables(f functionSpec, object func(field, format string, args ...any)) (found bool) {
+	for _, name := range names(f.Environment) {
+		if err := lambda.CheckVariable(name, f.Environment[name]); err != nil {
+			object(".environment."+name, "%v", err)
+			found = true
+		}
+	}
+	if lambda.CheckVariables(f.Environment) != nil { // in AWS's words with all of them
+		object(".environment", "its variables are too long together: Lambda takes 4 KB of them, as JSON")
+		found = true
+	}
+	return found
 }
 
 // concurrency objects to reservations that leave too little to the functions without one.

@@ -7,6 +7,7 @@ import (
 
 	"enilab/internal/ec2"
 	"enilab/internal/lambda"
+	"enilab/internal/runtimes"
 	"enilab/internal/topology"
 )
 
@@ -123,7 +124,7 @@ x.lab.yml:11:39: function f: The provided execution role does not have permissio
 x.lab.yml:9:9: role role-b: there is one that the API has made with the path /team/, and a topology's has none; delete it by the API, and 'enilab up' makes it anew, or give the topology's another name`,
 		},
 		"a reserved variable": {change: []string{"a.zip,", "a.zip, environment: {AWS_REGION: x},"}, want: `
-x.lab.yml:11:3: function f: InvalidParameterValueException: Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION`},
+x.lab.yml:11:46: function f: InvalidParameterValueException: Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION`},
 		"no VPC where there is no internet": {change: []string{"vpc: {subnets: [subnet-a], securityGroups: [sg-a]}, ", ""}, more: func(c *circumstances) { c.settings.Internet = false }, want: `
 x.lab.yml:11:3: function f: it has no VPC, and this lab has no internet, and so no network for it; give it a vpc, or the lab internet: true`},
 		"more concurrency than can be reserved": {
@@ -149,6 +150,7 @@ x.lab.yml:9:9: role role-a: MalformedPolicyDocument: `},
 				}
 			}
 			given := circumstances{
+				machine:  runtimes.NewMachine("/"),
 				settings: Settings{Internet: true, Region: DefaultRegion, Account: "123456789012"}, versions: map[string][]lambda.FunctionConfiguration{},
 				interfaces: []ec2.NetworkInterface{own("eni-1", "subnet-a", "10.0.1.4", "resource one"), own("eni-f", "subnet-a", "10.0.1.5", "AWS Lambda VPC ENI-f"), own("eni-2", "subnet-a", "10.0.1.8", "resource two")},
 				servers:    map[string]string{"eni-1": "vpc-a/one", "eni-2": "vpc-a/two"},

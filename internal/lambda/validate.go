@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"encoding/json"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -63,17 +64,28 @@ func (c FunctionConfiguration) check() error {
 	case !slices.Contains(Modes, c.Mode):
 		return refuse(InvalidParameterValue, "mode %q: it must be one of %v", c.Mode, Modes)
 	}
-	size := 0
-	for name, value := range c.Environment {
-		size += len(name) + len(value)
-		if !isVariableName(name) || strings.ContainsRune(value, 0) {
-			return refuse(InvalidParameterValue, "environment variable %q: a name has letters, digits and '_', starts with a letter and has at least two; a value has no NUL", name)
-		}
-		if isReserved(name) {
-			return refuse(InvalidParameterValue, "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s", name)
+	for _, name := range slices.Sorted(maps.Keys(c.Environment)) {
+		if err := CheckVariable(name, c.Environment[name]); err != nil {
+			return err
 		}
 	}
-	if text, err := json.Marshal(c.Environment); err != nil || len(text) > maxEnvironment && size > 0 {
+	return CheckVariables(c.Environment)
+}
+
+// CheckVariable refuses a variable that a function cannot have.
+func CheckVariable(name, value string) error {
+	switch {
+	case !isVariableName(name) || strings.ContainsRune(value, 0):
+		return refuse(InvalidParameterValue, "environment variable %q: a name has letters, digits and '_', starts with a letter and has at least two; a value has no NUL", name)
+	case isReserved(name):
+		return refuse(InvalidParameterValue, "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s", name)
+	}
+	return nil
+}
+
+// CheckVariables refuses variables that are too long together.
+func CheckVariables(all map[string]string) error {
+	if text, err := json.Marshal(all); err != nil || len(text) > maxEnvironment && len(all) > 0 {
 		return refuse(InvalidParameterValue, "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. String measured: %s", text)
 	}
 	return nil
