@@ -69,7 +69,11 @@ func NewCgroups(lab string) (_ *Cgroups, err error) {
 	var undo undo.Stack
 	defer undo.CloseOn(&err)
 	for _, h := range hierarchies {
-		if err := h.addLab(lab); err != nil {
+		err := h.addLab(lab)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("cgroup: %w: only root can limit memory, processes and CPU", err)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("cgroup: lab %s: %w", lab, err)
 		}
 		undo.Push(func() error { return h.removeLab(lab) })

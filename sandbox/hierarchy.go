@@ -120,12 +120,17 @@ func (h hierarchy) addLab(lab string) error {
 	}
 	defer unlock()
 	top := filepath.Join(h.mount, cgroupTop)
-	if err := os.Mkdir(top, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = os.Mkdir(top, 0o755)
+	made := err == nil
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	dir := filepath.Join(top, lab)
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return errors.Join(err, h.removeTop())
+		if made { // else it is another's
+			err = errors.Join(err, h.removeTop())
+		}
+		return err
 	}
 	if h.unified {
 		err = errors.Join(h.enableAtRoot(), enable(top, h.controllers), enable(dir, h.controllers))

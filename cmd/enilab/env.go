@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"enilab/internal/daemon"
 	"enilab/internal/labs"
@@ -20,6 +21,9 @@ func envCommand(s streams) *cobra.Command {
 		Long: `Print the variables by which the AWS CLI, SDKs and tools built on them use a lab:
 
     eval "$(enilab env)"
+
+What a shell may have that would lead elsewhere, or make the key another's (AWS_SESSION_TOKEN,
+AWS_PROFILE), is unset.
 
 The key is one that the lab takes from everybody, wherever they connect from. Its owner
 does not need it: over loopback the lab takes any credentials from the owner and from root.`,
@@ -42,6 +46,7 @@ does not need it: over loopback the lab takes any credentials from the owner and
 				}
 				return printJSON(s.out, all)
 			}
+			fmt.Fprintln(s.out, "unset", strings.Join(inTheWay, " "))
 			for _, v := range list {
 				fmt.Fprintf(s.out, "export %s='%s'\n", v[0], v[1]) // none has a quote in it
 			}
@@ -51,6 +56,15 @@ does not need it: over loopback the lab takes any credentials from the owner and
 	f.add(cmd)
 	cmd.Flags().StringVar(&format, "format", "shell", "shell or json")
 	return cmd
+}
+
+// inTheWay are variables of a shell that would have AWS's clients use the lab's key as another's, or another address: the token of a
+// session, a profile, and what stands over AWS_ENDPOINT_URL, or forbids it.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+var inTheWay = []string{
+	"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
+	"AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS",
+	"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
 }
 
 // variables are names and values. boto3 knows one name of the Region, and other SDKs the other.

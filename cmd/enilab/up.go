@@ -367,7 +367,7 @@ func (s streams) saySummary(info daemon.Info, started bool) {
 		}
 		s.sayMended("mended", r.Mended)
 		for _, note := range r.Notes {
-			fmt.Fprintf(s.err, "Note: %s\n", note)
+			fmt.Fprintf(s.err, "Note: %s\n", strings.ReplaceAll(note, "\n", "; "))
 		}
 	}
 	fmt.Fprintf(s.out, "Lab %s is up: %s, %s, %s. AWS API: http://%s (region %s, %s).\n", info.Name,

@@ -85,7 +85,9 @@ func TestAccess(t *testing.T) {
 	}
 	own, any := key(), [2]string{"test", "test"}
 	wrong := [2]string{own[0], "wrong"}
-	shell := try(exec.CommandContext(t.Context(), "sh", "-c", string(try(l.run("env"))(t))+`printf %s "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"`).Output())(t)
+	of := exec.CommandContext(t.Context(), "sh", "-euc", string(try(l.run("env"))(t))+`printf %s "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY${AWS_SESSION_TOKEN-}${AWS_PROFILE-}${AWS_ENDPOINT_URL_LAMBDA-}"`)
+	of.Env = append(os.Environ(), "AWS_SESSION_TOKEN=another", "AWS_PROFILE=none", "AWS_ENDPOINT_URL_LAMBDA=http://192.0.2.1")
+	shell := try(of.Output())(t)
 	if string(shell) != own[0]+" "+own[1] {
 		t.Errorf("the shell has %q, want %q", shell, own)
 	}
