@@ -76,7 +76,9 @@ func encodeDocument(source string) *string {
 const defaultListed, maxListed = 100, 1000
 
 // listing is a page of an operation's list.
-func listing[T any](operation string, all []T, key func(T) string, marker *string, limit *int32) (page []T, next *string, err error) {
+func listing[T any](
+	operation string, all []T, key func(T) string, marker *string, limit *int32,
+) (page []T, next *string, err error) {
 	n := defaultListed
 	if limit != nil {
 		n = int(*limit)

@@ -21,7 +21,9 @@ func registerLambdaAbsent(s *wire.Server, l lambdaAPI) {
 }
 
 // listEventSources lists none. AWS does not look whether there is such a function.
-func (lambdaAPI) listEventSources(_ context.Context, in *api.ListEventSourceMappingsRequest) (*api.ListEventSourceMappingsResponse, error) {
+func (lambdaAPI) listEventSources(
+	_ context.Context, in *api.ListEventSourceMappingsRequest,
+) (*api.ListEventSourceMappingsResponse, error) {
 	key := func(m api.EventSourceMappingConfiguration) string { return *m.UUID }
 	none, next, err := pageOf("ListEventSourceMappings", []api.EventSourceMappingConfiguration{}, key, in.Marker, in.MaxItems)
 	return &api.ListEventSourceMappingsResponse{EventSourceMappings: none, NextMarker: next}, err

@@ -15,7 +15,9 @@ import (
 const maxItems = 50
 
 // pageOf is a page of a list of Lambda's, which its key orders.
-func pageOf[T any](operation string, all []T, key func(T) string, marker *string, items *int32) (page []T, next *string, err error) {
+func pageOf[T any](
+	operation string, all []T, key func(T) string, marker *string, items *int32,
+) (page []T, next *string, err error) {
 	n := maxItems
 	if items != nil {
 		n = min(max(int(*items), 1), maxItems)
@@ -28,7 +30,9 @@ func pageOf[T any](operation string, all []T, key func(T) string, marker *string
 }
 
 // functionPage is a page of a list of functions or of their versions: by name, then $LATEST, then by number.
-func functionPage(operation string, all []lambda.FunctionConfiguration, marker *string, items *int32) (out []api.FunctionConfiguration, next *string, err error) {
+func functionPage(
+	operation string, all []lambda.FunctionConfiguration, marker *string, items *int32,
+) (out []api.FunctionConfiguration, next *string, err error) {
 	page, next, err := pageOf(operation, all, func(c lambda.FunctionConfiguration) string {
 		number, _ := strconv.ParseInt(c.Version, 10, 64) // zero for $LATEST
 		return c.FunctionName + "\x00" + ascending(number)

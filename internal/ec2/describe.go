@@ -55,9 +55,11 @@ func describe[T any](k kind[T], all []T, q Query) (page Page[T], err error) {
 		}
 	}
 	var known bool
-	if page.Items, page.NextToken, known = paging.Page(reflect.TypeFor[T]().Name(), found, k.id, q.NextToken, q.MaxResults); !known {
+	list := reflect.TypeFor[T]().Name()
+	if page.Items, page.NextToken, known = paging.Page(list, found, k.id, q.NextToken, q.MaxResults); !known {
 		// The words are DescribeVpcs'. https://github.com/boto/boto3/issues/2673
-		return page, refuse(InvalidParameterValue, "Value ( %s ) for parameter NextToken is invalid. The token is invalid.", q.NextToken)
+		return page, refuse(InvalidParameterValue,
+			"Value ( %s ) for parameter NextToken is invalid. The token is invalid.", q.NextToken)
 	}
 	return page, nil
 }

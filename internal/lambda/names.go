@@ -1,9 +1,13 @@
 package lambda
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 )
+
+// partition is the one that labs are in.
+const partition = "aws"
 
 // latestVersion is the name of the version that is not published.
 const latestVersion = "$LATEST"
@@ -117,7 +121,7 @@ func isQualifier(s string) bool {
 
 // arn names a function, or with a qualifier a version of it.
 func (s *Service) arn(function, qualifier string) string {
-	return functionARN{"aws", s.Region, s.Account, FunctionRef{function, qualifier}}.String()
+	return functionARN{partition, s.Region, s.Account, FunctionRef{function, qualifier}}.String()
 }
 
 // Ref reads how a request names a function: by its name or ARN, with a qualifier in it or beside it. Functions of another
@@ -125,12 +129,18 @@ func (s *Service) arn(function, qualifier string) string {
 func (s *Service) Ref(name, qualifier string) (FunctionRef, error) {
 	a, ok := parseFunctionARN(name)
 	switch {
+	case !ok && regexp.MustCompile("^("+functionNamePattern+")$").MatchString(name): // compiled here, not at every start
+		return FunctionRef{}, refuse(InvalidParameterValue, "'%s' names no function: use NAME, ACCOUNT:function:NAME or "+
+			"arn:aws:lambda:REGION:ACCOUNT:function:NAME, with :QUALIFIER behind it if one is meant", name)
 	case !ok:
 		return FunctionRef{}, refuse(ValidationException, "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", name, functionNamePattern)
 	case qualifier != "" && !isQualifier(qualifier):
 		return FunctionRef{}, refuse(ValidationException, "1 validation error detected: Value '%s' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", qualifier, qualifierPattern)
 	case a.account != "" && a.account != s.Account: // the lab has no resource-based policies, which could allow it
 		return FunctionRef{}, refuse(AccessDenied, "%s belongs to another account (this is %s), and no resource-based policy allows the action", a, s.Account)
+	case a.partition != "" && a.partition != partition:
+		return FunctionRef{}, refuse(ResourceNotFound, "Functions of the partition '%s' are not reachable in this one ('%s')",
+			a.partition, partition)
 	case a.region != "" && a.region != s.Region:
 		return FunctionRef{}, refuse(ResourceNotFound, "Functions from '%s' are not reachable in this region ('%s')", a.region, s.Region)
 	case qualifier != "" && a.Qualifier != "" && a.Qualifier != qualifier:
@@ -141,10 +151,10 @@ func (s *Service) Ref(name, qualifier string) (FunctionRef, error) {
 	return a.FunctionRef, nil
 }
 
-// The patterns of the API's model, as its refusals show them. What they let through besides, such as an ARN without an
-// account, names no function.
+// The patterns of the API's model, as its refusals show them. The first lets more through: an ARN without an account, or a
+// second qualifier behind the name "function".
 const (
-	functionNamePattern = `(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?`
+	functionNamePattern = `(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:|(((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?))(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?`
 	qualifierPattern    = `(|[a-zA-Z0-9$_-]+)`
 )
 

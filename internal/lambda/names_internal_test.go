@@ -45,6 +45,7 @@ func TestRef(t *testing.T) {
 		{"arn:aws:lambda:us-east-1:123456789012:f:1", "", FunctionRef{"f", "1"}, ""},
 
 		{"arn:aws:lambda:eu-west-1:123456789012:function:f", "", FunctionRef{}, ResourceNotFound},
+		{"arn:aws-cn:lambda:us-east-1:123456789012:function:f", "", FunctionRef{}, ResourceNotFound},
 		{"arn:aws:lambda:us-east-1:210987654321:function:f", "", FunctionRef{}, AccessDenied},
 		{"arn:aws:lambda:eu-west-1:210987654321:function:f", "", FunctionRef{}, AccessDenied},
 		{"210987654321:function:f", "", FunctionRef{}, AccessDenied},
@@ -62,6 +63,11 @@ func TestRef(t *testing.T) {
 		{"arn:aws:lambda:us-east-1:123456789012", "", FunctionRef{}, ValidationException},
 		{"arn:aws:s3:us-east-1:123456789012:function:f", "", FunctionRef{}, ValidationException},
 		{"arn:aws:lambda::123456789012:function:f", "", FunctionRef{}, ValidationException},
+
+		// What the model's pattern lets through is not refused with it.
+		{"function:function:function", "", FunctionRef{}, InvalidParameterValue},
+		{"function:1:2", "", FunctionRef{}, InvalidParameterValue},
+		{"us-east-1:123456789012:function:f", "", FunctionRef{}, InvalidParameterValue},
 
 		// What there cannot be is not found: recorded by LocalStack, test_function_name_and_qualifier_validation.
 		{"f", "$latest", FunctionRef{"f", "$latest"}, ""},

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,7 +85,11 @@ func setValues(m *member, v reflect.Value, values []string) error {
 // jsonMistake says what is wrong with a body without naming the program's types.
 func jsonMistake(err error) string {
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-		return fmt.Sprintf("%s cannot be a %s", wrong.Field, wrong.Value)
+		what := cmp.Or(wrong.Field, "The request")
+		if strings.HasPrefix(wrong.Value, "array") || strings.HasPrefix(wrong.Value, "object") {
+			return fmt.Sprintf("%s cannot be an %s", what, wrong.Value)
+		}
+		return fmt.Sprintf("%s cannot be a %s", what, wrong.Value)
 	}
 	return fmt.Sprintf("Could not parse request body into json: %v", err)
 }
