@@ -73,6 +73,12 @@ func TestPython(t *testing.T) {
 			log:   []string{`^init$`, `^\[WARNING\]` + stamp + `\tearly$`, `^printed$`, `^\[INFO\]` + stamp + id + `\tan info$`, `^\[ERROR\]` + stamp + id + `\ttwo$`, `^lines$`, `^END`},
 		},
 		{
+			name: "records are whole", payload: `null`,
+			files: py("import logging\ndef handler(e, c):\n    try:\n        1 / 0\n    except ZeroDivisionError:\n        logging.exception('caught')\n    print('multi')\n" +
+				"    c.log('told')\n    logging.getLogger().handlers[0].setFormatter(logging.Formatter('own %(message)s'))\n    logging.error('a')\n    logging.error('b')"),
+			log: []string{`^\[ERROR\]` + stamp + id + `\tcaught$`, `^Traceback \(most recent call last\):$`, `^ZeroDivisionError: division by zero$`, `^multi$`, `^told$`, `^own a$`, `^own b$`, `^END`},
+		},
+		{
 			name: "JSON", env: map[string]string{"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}, payload: `null`,
 			files: py("import logging\ndef handler(e, c):\n    logging.info('an %s', 'info', extra={'order': 7})\n    logging.debug('nothing')\n    try:\n        1 / 0\n    except ZeroDivisionError:\n        logging.exception('failed')"),
 			log: []string{
