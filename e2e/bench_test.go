@@ -135,6 +135,33 @@ func TestBenchJSON(t *testing.T) {
 	})
 }
 
+// What was measured is not lost with the place where it was to go.
+func TestBenchWithoutItsFile(t *testing.T) {
+	asEach(t, func(t *testing.T, who identity) {
+		dir, err := os.MkdirTemp(filepath.Dir(enilab), "bench-") // a way that all may go
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		r := who.command("bench", "--quick", "--scenario=floor", "-o", filepath.Join(dir, "out.json")).start(t)
+		r.until(t, "it works", func() bool { return r.inner() != 0 })
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		res := r.result(t)
+		var got benchReport
+		if err := json.Unmarshal([]byte(res.stdout), &got); err != nil || got.Schema != "enilab.bench/v1" || len(got.Figures) == 0 {
+			t.Errorf("on standard output is no result: %v: %.200s", err, res.stdout)
+		}
+		if want := filepath.Join(dir, "out.json") + ": no such file or directory; the JSON went to standard output\n"; res.code != 1 || !strings.HasSuffix(res.stderr, want) {
+			t.Errorf("exit code %d: %s", res.code, res.stderr)
+		}
+	})
+}
+
 // What is kept with -o is what was printed, and what a later run is compared with; both formats for people and sheets
 // show each figure.
 func TestBenchBaseline(t *testing.T) {
@@ -196,8 +223,10 @@ func TestBenchBadUsage(t *testing.T) {
 		{[]string{"--baseline", "/nonexistent.json"}, 2, []string{"--baseline", "/nonexistent.json"}},
 		{[]string{"--baseline", other}, 2, []string{"--baseline", other, "enilab.compare/v1", "enilab.bench/v1"}},
 		{[]string{"--baseline", enilab}, 2, []string{"--baseline", enilab, "JSON"}},
-		{[]string{"-o", "/nonexistent/out.json"}, 2, []string{"-o", "/nonexistent"}},
-		{[]string{"--store=/nonexistent"}, 3, []string{"/nonexistent", "make build"}},
+		{[]string{"-o", "/nonexistent/out.json"}, 2, []string{"--output /nonexistent/out.json: no such file or directory"}},
+		{[]string{"-o", "/"}, 2, []string{"--output /: it is there, and not a file"}},
+		{[]string{"-o", "/dev/full"}, 2, []string{"--output /dev/full: it is there, and not a file"}},
+		{[]string{"--store=/nonexistent"}, 2, []string{"/nonexistent", "make build"}},
 		{[]string{"now"}, 2, []string{`"now"`, "enilab bench --help"}},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {

@@ -24,7 +24,7 @@ func TestBadUsage(t *testing.T) {
 	}{ // the whole table is cmd/enilab's own test
 		{"demi", 2, []string{`unknown command "demi"`, `did you mean "demo"?`}},
 		{"demo --rnus 3", 2, []string{"unknown flag: --rnus", "did you mean --runs?", "enilab demo --help"}},
-		{"compare --store /nonexistent", 3, []string{"/nonexistent", "go.zip", "--store", "make build"}},
+		{"compare --store /nonexistent", 2, []string{"--store /nonexistent", "no such directory", "make build"}},
 		{"inspect --name none", 1, []string{`no lab "none"`}},
 	} {
 		t.Run(c.args, func(t *testing.T) { who.command(strings.Fields(c.args)...).do(t).wantLine(t, c.code, c.said...) })

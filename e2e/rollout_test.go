@@ -181,7 +181,7 @@ func TestRolloutBadUsage(t *testing.T) {
 		{"--from shared", 2, []string{`--from "shared"`, "legacy-inplace"}},
 		{"--format xml", 2, []string{`"xml"`, "json"}},
 		{"10", 2, []string{`"10"`, "enilab rollout --help"}},
-		{"-o /nonexistent/report", 2, []string{"--output", "/nonexistent/report"}},
+		{"-o /nonexistent/report", 2, []string{"--output /nonexistent/report: no such file or directory"}},
 		{"-o " + file + " --code none.zip", 3, []string{`"none.zip"`}},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -190,6 +190,14 @@ func TestRolloutBadUsage(t *testing.T) {
 	}
 	if _, err := os.Stat(file); err == nil {
 		t.Error("there is a report of a rollout that never was")
+	}
+}
+
+// A device that is full is seen when there is something to write; that is not lost.
+func TestRolloutWithoutItsFile(t *testing.T) {
+	r := identities(t)[0].command("rollout", "--rate", "20", "--hold", "1s", "--steps", "0", "--from", "legacy-inplace", "-o", "/dev/full").do(t)
+	if r.code != 1 || !strings.Contains(r.stdout, "Milliseconds from when") || !strings.Contains(r.stderr, "write /dev/full: no space left on device; it went to standard output") {
+		t.Errorf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }
 

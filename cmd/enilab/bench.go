@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -104,8 +103,8 @@ func scenarioList() string {
 // bench runs it in a realm and prints what it found.
 func (s streams) bench(cmd *cobra.Command, f benchFlags, format, path string, before *bench.Report) error {
 	if path != "" {
-		if err := writable(path); err != nil {
-			return usage("-o: %w", err)
+		if err := checkOutput(path); err != nil {
+			return err
 		}
 	}
 	machine := bench.ReadHost(os.DirFS("/"))
@@ -121,12 +120,14 @@ func (s streams) bench(cmd *cobra.Command, f benchFlags, format, path string, be
 		return fmt.Errorf("read the lab's result: %w", err)
 	}
 	report.Version, report.Host, report.HostUnchanged = version, machine, len(host.changes) == 0
+	var lost error
 	if path != "" {
-		if err := replace(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(report) }); err != nil {
-			return err
+		if lost = replace(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(report) }); lost != nil {
+			format = "json" // minutes are not to be lost for a full disk
+			lost = fmt.Errorf("%w; the JSON went to standard output", lost)
 		}
 	}
-	if err := s.writeBench(report, format, before); err != nil {
+	if err := errors.Join(lost, s.writeBench(report, format, before)); err != nil {
 		return err
 	}
 	to := s.err
@@ -146,15 +147,6 @@ func (s streams) bench(cmd *cobra.Command, f benchFlags, format, path string, be
 		}
 	}
 	return nil
-}
-
-// writable finds out, before minutes are spent, whether a file can be put there.
-func writable(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func (s streams) writeBench(r bench.Report, format string, before *bench.Report) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -22,9 +23,11 @@ type labFlags struct {
 	code    string // key in it
 	handler string
 	name    string // of the lab; inside only
+	changed func(flag string) bool
 }
 
 func (f *labFlags) add(cmd *cobra.Command, store string) {
+	f.changed = cmd.Flags().Changed
 	cmd.Flags().StringVar(&f.store, "store", store, "directory of the function store")
 	cmd.Flags().StringVar(&f.code, "code", "go.zip", "function code in the store: it reads its tenant's Redis and asks whoami")
 	cmd.Flags().StringVar(&f.handler, "handler", "bootstrap", "the code's handler, such as index.handler for nodejs.zip, function.handler for python.zip and bash.zip")
@@ -39,11 +42,19 @@ func (f *labFlags) args() []string {
 	return []string{"--store=" + f.store, "--code=" + f.code, "--handler=" + f.handler}
 }
 
+// noStore refuses a directory that was named and is not there.
+func noStore(dir string) error {
+	return usage("--store %s: there is no such directory; 'make build' makes bin/functions", dir)
+}
+
 // check is done outside, before anything is made.
 func (f *labFlags) check() error {
 	abs, err := filepath.Abs(f.store)
 	if err != nil {
 		return fmt.Errorf("--store %q: %w", f.store, err)
+	}
+	if info, err := os.Stat(abs); f.changed("store") && (err != nil || !info.IsDir()) {
+		return noStore(f.store)
 	}
 	f.store = abs
 	code, err := sandbox.Store{Dir: f.store}.Open(f.code)

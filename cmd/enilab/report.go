@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,6 +50,11 @@ shown, and compared with the one before. "-" reads from standard input.
 			if out == "-" && format != "html" {
 				return usage("--format %s writes several files: give a directory with -o", format)
 			}
+			if format == "html" && out != "-" {
+				if err := checkOutput(out); err != nil {
+					return err
+				}
+			}
 			d, err := s.readFigures(cmd.Context(), args)
 			if cause := context.Cause(cmd.Context()); cause != nil {
 				return cause
@@ -94,7 +97,7 @@ func (s streams) readFigures(ctx context.Context, names []string) (*report.Data,
 // writePictures writes a file for each picture into a directory, and says which.
 func (s streams) writePictures(d *report.Data, dir, format string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+		return &exitError{exitUsage, outputError(dir, err)}
 	}
 	pictures := d.Pictures()
 	for _, p := range pictures {
@@ -115,35 +118,6 @@ func (s streams) writePictures(d *report.Data, dir, format string) error {
 			return err
 		}
 	}
-	fmt.Fprintf(s.err, "%d pictures in %s\n", len(pictures), dir)
+	fmt.Fprintf(s.err, "%s in %s\n", counted(len(pictures), "picture"), dir)
 	return nil
-}
-
-// replace writes a file beside its place and puts it there when it is whole.
-func replace(name string, write func(io.Writer) error) (err error) {
-	mode := os.FileMode(0o644)
-	if old, err := os.Stat(name); err == nil {
-		if !old.Mode().IsRegular() {
-			return fmt.Errorf("write %s: it is there, and not a file", name)
-		}
-		mode = old.Mode().Perm()
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	b := bufio.NewWriter(f)
-	err = errors.Join(write(b), b.Flush(), f.Chmod(mode), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		err = fmt.Errorf("write %s: %w", name, err)
-	}
-	return err
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -85,6 +84,9 @@ row for each invocation.`,
 			}
 			write, to := rolloutWriters[format], s.err
 			if err := out.replace(func(w io.Writer) error { return write(w, r) }); err != nil {
+				if out.file != nil {
+					err = errors.Join(fmt.Errorf("%w; it went to standard output", err), write(s.out, r))
+				}
 				return err
 			}
 			if format == "table" {
@@ -130,58 +132,6 @@ func (s streams) roll(ctx context.Context, f *rolloutFlags) (r rollout.Report, h
 	m := machine()
 	r.Version, r.Kernel, r.CPUs, r.Rootless, r.HostUnchanged = version, m.Kernel, m.CPUs, m.Rootless, len(host.changes) == 0
 	return r, host, nil
-}
-
-// outputFile is where a result goes. A file is opened before the work begins, which may take minutes, and left alone until
-// there is something to write.
-type outputFile struct {
-	io.Writer
-	file    *os.File // nil: it goes to stdout
-	created bool     // by this process, and empty
-}
-
-func (s streams) openOutput(ctx context.Context, path string) (*outputFile, error) {
-	if path == "" {
-		return &outputFile{Writer: s.out}, nil
-	}
-	_, err := os.Lstat(path)
-	absent := errors.Is(err, os.ErrNotExist)
-	file, err := patient(ctx, func() (*os.File, error) { return os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644) })
-	if cause := context.Cause(ctx); cause != nil {
-		return nil, cause
-	}
-	if err != nil {
-		return nil, usage("--output: %w", err)
-	}
-	return &outputFile{Writer: file, file: file, created: absent}, nil
-}
-
-// replace writes over what the file had.
-func (o *outputFile) replace(write func(io.Writer) error) error {
-	if o.file != nil {
-		if info, err := o.file.Stat(); err == nil && info.Mode().IsRegular() {
-			if err := o.file.Truncate(0); err != nil {
-				return fmt.Errorf("write the result: %w", err)
-			}
-		}
-	}
-	o.created = false
-	if err := write(o); err != nil {
-		return fmt.Errorf("write the result: %w", err)
-	}
-	return nil
-}
-
-// close leaves no file behind that has nothing in it.
-func (o *outputFile) close() error {
-	if o.file == nil {
-		return nil
-	}
-	err := o.file.Close()
-	if o.created {
-		err = errors.Join(err, os.Remove(o.file.Name()))
-	}
-	return err
 }
 
 func rolloutInside(s streams) *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"sync"
 
 	"enilab/internal/plain"
@@ -200,7 +201,7 @@ Start with "enilab doctor", then "enilab demo".`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%w%s; see '%s --help'", err, nearestFlag(cmd, err), cmd.CommandPath())
+		return usage("%w%s; see '%s --help'", inWords(err), nearestFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(demoCommand(s), compareCommand(s), benchCommand(s), rolloutCommand(s), reportCommand(s), doctorCommand(s), versionCommand(), whoamiCommand())
 	root.AddCommand(upCommand(s), downCommand(s), validateCommand(s), listCommand(s), envCommand(s), invokeCommand(s), inspectCommand(s), checkCommand(s), modeCommand(s))
@@ -249,6 +250,33 @@ func nearestFlag(cmd *cobra.Command, err error) string {
 		return fmt.Sprintf("; did you mean --%s?", near)
 	}
 	return ""
+}
+
+// kindsOfFlags are what flags of a type take.
+var kindsOfFlags = map[string]string{
+	"bool":        "true or false",
+	"duration":    "a time with its unit, such as 30s or 2m",
+	"float64":     "a number",
+	"int":         "a whole number",
+	"stringSlice": "names, with commas between them",
+	"uint64":      "a whole number, 0 or more",
+}
+
+// inWords says of a flag's value what it should be, not how it was parsed. A flag of a type of ours says that itself.
+func inWords(err error) error {
+	invalid := new(pflag.InvalidValueError)
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	name, value := invalid.GetFlag().Name, invalid.GetValue()
+	kind, ok := kindsOfFlags[invalid.GetFlag().Value.Type()]
+	switch {
+	case !ok:
+		return fmt.Errorf("--%s %q: %w", name, value, invalid.Unwrap())
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("--%s %q: that is more than a number can be here", name, value)
+	}
+	return fmt.Errorf("--%s %q: give %s", name, value, kind)
 }
 
 func unknown(cmd *cobra.Command, name string) error {

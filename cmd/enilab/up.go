@@ -234,7 +234,8 @@ func (f *upFlags) check(d *declared) (address netip.AddrPort, err error) {
 // planFromNothing says what building a lab anew would make, and refuses what it could not.
 func (f *upFlags) planFromNothing(d *declared) (lines []string, err error) {
 	if d == nil {
-		return []string{"would make an empty lab"}, nil
+		_, err := f.settings(nil)
+		return []string{"would make an empty lab"}, err
 	}
 	settings, err := f.settings(d)
 	if err != nil {

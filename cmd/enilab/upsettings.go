@@ -40,7 +40,7 @@ func (f *upFlags) overlay(to *daemon.Settings) error {
 			return err
 		}
 		if info, err := os.Stat(store); err != nil || !info.IsDir() {
-			return usage("--store %s: there is no such directory; 'make build' makes bin/functions", f.store)
+			return noStore(f.store)
 		}
 		to.Store = store
 	}

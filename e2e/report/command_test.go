@@ -51,10 +51,10 @@ func TestRefuses(t *testing.T) {
 		"newer":             {[]string{"newer.json", "-o", "x.html"}, 2, []string{"newer.json", "enilab.bench/v9"}},
 		"another's":         {[]string{sample("bench.json"), "other.json", "-o", "x.html"}, 2, []string{"other.json", "nobody/v1"}},
 		"huge":              {[]string{"huge.json", "-o", "x.html"}, 2, []string{"huge.json is larger than 64 MiB"}},
-		"nowhere to write":  {[]string{sample("bench.json"), "-o", "absent/x.html"}, 1, []string{"absent/x.html"}},
-		"over a directory":  {[]string{sample("bench.json"), "-o", "."}, 1, []string{"not a file"}},
-		"under a file":      {[]string{sample("bench.json"), "-o", "file/x", "--format", "svg"}, 1, []string{"file"}},
-		"into a full disk":  {[]string{sample("bench.json"), "-o", "/dev/full"}, 1, []string{"/dev/full"}},
+		"nowhere to write":  {[]string{sample("bench.json"), "-o", "absent/x.html"}, 2, []string{"absent/x.html"}},
+		"over a directory":  {[]string{sample("bench.json"), "-o", "."}, 2, []string{"not a file"}},
+		"under a file":      {[]string{sample("bench.json"), "-o", "file/x", "--format", "svg"}, 2, []string{"--output file/x: not a directory"}},
+		"into a full disk":  {[]string{sample("bench.json"), "-o", "/dev/full"}, 2, []string{"/dev/full"}},
 		"an unknown option": {[]string{sample("bench.json"), "--colour"}, 2, []string{"--colour"}},
 	} {
 		t.Run(name, func(t *testing.T) {

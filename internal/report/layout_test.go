@@ -67,7 +67,7 @@ func cases(t *testing.T) map[string]*Data {
 		"hostile":   dataOf(t, hostile),
 		"modelled":  dataOf(t, modelled),
 		"odd":       dataOf(t, odd, still),
-		"many":      dataOf(t, newMaker(6).bench(100), &compare.Report{Schema: compare.Schema}),
+		"many":      dataOf(t, newMaker(6).bench(100), &compare.Report{Schema: compare.Schema, Variants: []compare.Variant{{Name: "shared"}}}),
 		"unsettled": dataOf(t, newMaker(7).rollout(40)),
 	}
 }

@@ -151,6 +151,9 @@ const largest = 1e15
 
 var errFigure = errors.New("no figure can be that")
 
+// errNothing is a file that its schema allows and that shows nothing.
+var errNothing = errors.New("there is no figure in it; measure again, and keep all that is printed with --format json")
+
 func check(what string, values ...float64) error {
 	for _, v := range values {
 		if v < 0 || v > largest {
@@ -161,6 +164,9 @@ func check(what string, values ...float64) error {
 }
 
 func checkBench(r *bench.Report) error {
+	if len(r.Figures) == 0 && len(r.Starts) == 0 && len(r.Bursts) == 0 && len(r.Skipped) == 0 {
+		return errNothing
+	}
 	for _, f := range r.Figures {
 		what := fmt.Sprintf("figure %q of scenario %q", f.Name, f.Scenario)
 		if err := check(what, append([]float64{f.P50, f.P90, f.P99, f.Max, f.Ratio, float64(f.At), float64(f.N)}, f.Values...)...); err != nil {
@@ -202,6 +208,9 @@ func checkSpans(what string, total float64, spans []bench.Span) error {
 }
 
 func checkRollout(r *rollout.Report) error {
+	if len(r.Invocations) == 0 && len(r.Steps) == 0 {
+		return errNothing
+	}
 	for i, v := range r.Invocations {
 		if err := check(fmt.Sprintf("invocation %d", i), float64(v.At), float64(v.Took), float64(v.Attach)); err != nil {
 			return err
@@ -216,6 +225,9 @@ func checkRollout(r *rollout.Report) error {
 }
 
 func checkCompare(r *compare.Report) error {
+	if len(r.Variants) == 0 {
+		return errNothing
+	}
 	for _, v := range r.Variants {
 		for _, s := range append([]compare.Stats{v.Ready, v.Total, v.Warm, v.Burst.Attach, v.Burst.Total}, phaseStats(v)...) {
 			if err := check(fmt.Sprintf("a figure of %q", v.Name), s.P50, s.P90, s.P99, s.Max); err != nil {
