@@ -120,6 +120,7 @@ func (s *Service) cold(ctx context.Context, g *generation, x *execution) (_ *env
 		defer f.mu.Unlock()
 		f.count++
 		e.id = fmt.Sprintf("%s/%d", f.name, f.count)
+		out.Environment = e.id // whatever becomes of it
 		e.logStream = logStream(g.config.Version, t.Began)
 		f.environments[e] = struct{}{}
 		return nil

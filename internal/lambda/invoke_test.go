@@ -258,6 +258,9 @@ func TestTrouble(t *testing.T) {
 					t.Errorf("log tail %q, want %q in it", out.LogTail, c.log)
 				}
 				checkTimeline(t, out.Timeline)
+				if !strings.HasPrefix(out.Environment, in.FunctionName+"/") {
+					t.Errorf("it is not said in which environment: %q", out.Environment)
+				}
 				if kind == "Sandbox.Timedout" && c.event == nil {
 					return
 				}
