@@ -30,6 +30,10 @@ func (f Flow) String() string {
 	return fmt.Sprintf("%s %s → %s → %s", f.Protocol, f.Source, f.ENI, f.Target)
 }
 
+// IsOpen tells whether a connection counts toward the ENI's capacity: a closed one of TCP, which the kernel remembers for two
+// minutes, does not (already_closed in net/netfilter/nf_conncount.c).
+func (f Flow) IsOpen() bool { return f.State != "TIME_WAIT" && f.State != "CLOSE" }
+
 // tcpStates are the kernel's names, in order (enum tcp_conntrack, include/uapi/linux/netfilter/nf_conntrack_tcp.h).
 var tcpStates = []string{"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"}
 
@@ -99,7 +103,8 @@ func (e *ENI) Forget(slot netip.Addr) error { return e.end(departed{slot: true})
 
 // Usage tells how near an ENI is to its limits.
 type Usage struct {
-	Connections int                    // tracked now
+	Connections int                    // that count toward the capacity now: closed ones do not
+	Closed      int                    // that the kernel has not forgotten yet
 	Capacity    int                    // of connections
 	Ports       int                    // source ports for each target
 	InUse       map[netip.AddrPort]int // source ports in use, by target
@@ -147,8 +152,12 @@ func (e *ENI) Usage() (Usage, error) {
 	if err != nil {
 		return u, err
 	}
-	u.Connections = len(flows)
 	for _, f := range flows {
+		if f.IsOpen() {
+			u.Connections++
+		} else {
+			u.Closed++
+		}
 		u.InUse[f.Target]++
 	}
 	if u.Refused, err = e.Refused(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"enilab/internal/netns"
 	"enilab/internal/nstest"
 	"enilab/internal/ruleset"
 	"enilab/nat"
@@ -108,5 +109,27 @@ func TestRefusalsAreCounted(t *testing.T) {
 	}
 	if got := count["new connections admitted "].Packets; got != 3 {
 		t.Errorf("%d admitted, want 3", got)
+	}
+}
+
+// What is shown beside a capacity is what that counts: closed connections do not, as long as the kernel remembers them.
+func TestUsageCountsAsTheCapacityDoes(t *testing.T) {
+	nstest.NoLeaks(t)
+	const capacity = 3
+	tr := newTrial(t, nat.DefaultPorts, capacity, 1)
+	must(t, tr.eni.Node.NS.Set(netns.Sysctl{Key: "net/netfilter/nf_conntrack_tcp_timeout_close", Value: "3600"}))
+	usage := func(open, closed int) error {
+		u, err := tr.eni.Usage()
+		if err == nil && (u.Connections != open || u.Closed != closed || u.Refused.Total() > 0) {
+			err = fmt.Errorf("usage %+v, want %d open and %d closed", u, open, closed)
+		}
+		return err
+	}
+	for n := range 2 * capacity {
+		c, _, _, err := open(tr.slots[0], "tcp4", webA, answerWithin)
+		must(t, err)
+		must(t, usage(1, n))
+		hangUp(c)
+		nstest.Eventually(t, 10*time.Second, func() error { return usage(0, n+1) })
 	}
 }

@@ -66,17 +66,16 @@ func (d *Daemon) inspectFunctions(t *Table) {
 func (d *Daemon) inspectENIs(t *Table) {
 	t.Columns = []string{"eni", "type", "vpc", "subnet", "address", "securityGroups", "description", "users", "connections", "refused"}
 	type shared struct {
-		users, connections int
-		refused            nat.Refused
+		users int
+		nat.Usage
 	}
 	hyperplane := map[string]shared{}
 	for _, h := range d.lab.Lambda.HyperplaneENIs() {
 		if h.Interface == nil {
 			continue
 		}
-		connections, _ := h.ENI.Connections() // it may be going just now
-		refused, _ := h.ENI.Refused()
-		hyperplane[h.Interface.ID] = shared{h.Users, connections, refused}
+		usage, _ := h.ENI.Usage() // it may be going just now
+		hyperplane[h.Interface.ID] = shared{h.Users, usage}
 	}
 	servers := map[string]bool{} // have a table of their own
 	for _, r := range d.lab.Network.Resources() {
@@ -103,8 +102,8 @@ func (d *Daemon) inspectENIs(t *Table) {
 				"securityGroups": i.Groups(), "description": said, "attachment": i.Attachment.ID,
 			}
 			if h, ok := hyperplane[i.ID]; ok {
-				row["users"], row["connections"] = h.users, h.connections
-				row["refused"], row["refusedTCP"], row["refusedUDP"] = h.refused.Total(), h.refused.TCP, h.refused.UDP // packets above its capacity
+				row["users"], row["connections"], row["closed"], row["capacity"] = h.users, h.Connections, h.Closed, h.Capacity
+				row["refused"], row["refusedTCP"], row["refusedUDP"] = h.Refused.Total(), h.Refused.TCP, h.Refused.UDP // packets above its capacity
 			}
 			t.add(row)
 		}
