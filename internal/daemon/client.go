@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	"enilab/internal/realm"
 )
@@ -60,7 +61,11 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (io.Read
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
 		}
-		return nil, fmt.Errorf("lab %s: %w: %v; 'enilab up' starts it again", c.lab, ErrDown, errors.Unwrap(err))
+		why := errors.Unwrap(err)
+		if hasEnded(why) {
+			why = errors.New("it ended before it had answered")
+		}
+		return nil, fmt.Errorf("lab %s: %w: %v; 'enilab up' starts it again", c.lab, ErrDown, why)
 	}
 	if answer.StatusCode/100 == 2 {
 		return answer.Body, nil
@@ -82,10 +87,26 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if out == nil {
 		return nil
 	}
-	if err := json.NewDecoder(body).Decode(out); err != nil {
-		return fmt.Errorf("lab %s: answer to %s: %w", c.lab, path, err)
+	err = json.NewDecoder(body).Decode(out)
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return nil
+	case cause != nil:
+		return cause
+	case hasEnded(err):
+		return c.ended()
 	}
-	return nil
+	return fmt.Errorf("lab %s: answer to %s: %w", c.lab, path, err)
+}
+
+// hasEnded tells, of what a read has met, whether who was to answer is no more.
+func hasEnded(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// ended is what a daemon leaves that ends within an answer.
+func (c *Client) ended() error {
+	return fmt.Errorf("lab %s: %w any more: it ended before it had said all; 'enilab up' starts it again", c.lab, ErrDown)
 }
 
 // Info describes the lab.
@@ -106,7 +127,10 @@ func (c *Client) Apply(ctx context.Context, in ApplyRequest, each func(Applied))
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
-			return fmt.Errorf("lab %s: the daemon ended before all was done: %w; 'enilab up' goes on from there", c.lab, err)
+			if !hasEnded(err) {
+				return fmt.Errorf("lab %s: answer to apply: %w", c.lab, err)
+			}
+			return fmt.Errorf("lab %s: the daemon ended before all was done; 'enilab up' goes on from there", c.lab)
 		}
 		switch {
 		case a.End && a.Error != "":
@@ -161,11 +185,29 @@ func (c *Client) stream(ctx context.Context, path string, to io.Writer) error {
 		return err
 	}
 	defer body.Close()
-	_, err = io.Copy(to, body)
-	if cause := context.Cause(ctx); cause != nil {
+	from := &reader{Reader: body}
+	_, err = io.Copy(to, from)
+	switch cause := context.Cause(ctx); {
+	case cause != nil:
 		return cause
+	case hasEnded(from.err):
+		return c.ended()
 	}
 	return err
+}
+
+// reader remembers what went wrong with reading, which is not what went wrong with writing. The end is no error.
+type reader struct {
+	io.Reader
+	err error
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }
 
 // Leave ends the daemon; the lab's networks and servers stay for the next one.
