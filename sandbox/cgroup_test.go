@@ -10,11 +10,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"enilab/internal/nstest"
 	"enilab/internal/testlab"
 	"enilab/sandbox"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -242,6 +244,88 @@ func TestCgroupNames(t *testing.T) {
 	}
 	if _, err := g.New("../x", sandbox.Limits{}); err == nil {
 		t.Error("made an environment outside")
+	}
+}
+
+// What other users can lock keeps no lab from coming and going, nor from having user ids of its own: in the root of a hierarchy
+// that is all there is.
+func TestOthersLocksHinderNobody(t *testing.T) {
+	nstest.NoLeaks(t)
+	_, first := groups(t) // so that there is a hierarchy, and the directory of all labs
+	found := 0
+	for _, pattern := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*", "/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/*/cgroup.procs", "/sys/fs/cgroup/enilab", "/sys/fs/cgroup/*/enilab"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			info, err := os.Stat(path)
+			if err != nil || info.Mode().Perm()&0o004 == 0 {
+				if filepath.Base(path) == "enilab" {
+					found++
+				}
+				continue // others cannot open it
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				continue // nobody can
+			}
+			defer f.Close()
+			all := unix.Flock_t{Type: unix.F_RDLCK}
+			_ = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) // fails where somebody else has locked it, which is as good
+			_ = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &all)
+		}
+	}
+	if found < len(labDirs(t, first)) {
+		t.Errorf("others can open %d of %d directories of labs", len(labDirs(t, first))-found, len(labDirs(t, first)))
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- func() error {
+			g, err := sandbox.NewCgroups(testlab.Name(t, "hindered"))
+			if err != nil {
+				return err
+			}
+			_, err = g.ClaimUIDs(2_000_000_000, 100)
+			return errors.Join(err, g.Close())
+		}()
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(2 * time.Minute):
+		t.Fatal("a lab waits for what others have locked")
+	}
+}
+
+// Labs that come and go at the same time do not take from each other what they share.
+func TestLabsComeAndGo(t *testing.T) {
+	nstest.NoLeaks(t)
+	g, _ := groups(t) // checks the rights
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var labs errgroup.Group
+	for n := range 4 {
+		name := testlab.Name(t, fmt.Sprintf("goes%d", n))
+		labs.Go(func() error {
+			for range 25 {
+				g, err := sandbox.NewCgroups(name)
+				if err != nil {
+					return err
+				}
+				env, err := g.New("env", sandbox.Limits{Pids: 10})
+				if err := errors.Join(err, env.Close(), g.Close()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := labs.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

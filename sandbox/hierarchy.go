@@ -115,22 +115,20 @@ const labWeight = 300
 // addLab makes the directories of a lab. In the unified hierarchy a parent must enable controllers for its children.
 func (h hierarchy) addLab(lab string) error {
 	unlock, err := h.lock()
+	for errors.Is(err, fs.ErrNotExist) {
+		if err := os.Mkdir(h.top(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		unlock, err = h.lock()
+	}
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	top := filepath.Join(h.mount, cgroupTop)
-	err = os.Mkdir(top, 0o755)
-	made := err == nil
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
+	top := h.top()
 	dir := filepath.Join(top, lab)
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		if made { // else it is another's
-			err = errors.Join(err, h.removeTop())
-		}
-		return err
+		return errors.Join(err, h.removeTop())
 	}
 	if h.unified {
 		err = errors.Join(h.enableAtRoot(), enable(top, h.controllers), enable(dir, h.controllers))
@@ -175,11 +173,14 @@ func (h hierarchy) boundMemory(dir string) error {
 
 func (h hierarchy) removeLab(lab string) error {
 	unlock, err := h.lock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return errors.Join(h.removeTree(filepath.Join(h.mount, cgroupTop, lab)), h.removeTop())
+	return errors.Join(h.removeTree(filepath.Join(h.top(), lab)), h.removeTop())
 }
 
 // enabledByUs, on our top directory, names the controllers that were not enabled at the root before we came: a note that
@@ -196,7 +197,7 @@ func (h hierarchy) enableAtRoot() error {
 	if len(missing) == 0 {
 		return nil
 	}
-	top := filepath.Join(h.mount, cgroupTop)
+	top := h.top()
 	note := strings.Join(append(missing, h.noted()...), " ")
 	if err := unix.Setxattr(top, enabledByUs, []byte(note), 0); err != nil {
 		return &fs.PathError{Op: "note on", Path: top, Err: err}
@@ -210,25 +211,27 @@ func (h hierarchy) enableAtRoot() error {
 
 func (h hierarchy) noted() []string {
 	b := make([]byte, 256)
-	n, err := unix.Getxattr(filepath.Join(h.mount, cgroupTop), enabledByUs, b)
+	n, err := unix.Getxattr(h.top(), enabledByUs, b)
 	if err != nil {
 		return nil
 	}
 	return strings.Fields(string(b[:n]))
 }
 
-// removeTop removes our directory after the last lab's, and what was enabled for it.
+// removeTop removes our directory after the last lab's, and what was enabled for it. It goes last: who finds none does not wait.
 func (h hierarchy) removeTop() error {
-	noted := h.noted()
-	err := unix.Rmdir(filepath.Join(h.mount, cgroupTop))
-	switch err {
-	case nil:
-	case unix.ENOENT, unix.EBUSY, unix.ENOTEMPTY: // other labs are there, or none was
-		return nil
-	default:
-		return &fs.PathError{Op: "rmdir", Path: filepath.Join(h.mount, cgroupTop), Err: err}
+	top := h.top()
+	labs, err := os.ReadDir(top)
+	if err != nil {
+		return err
 	}
-	for _, c := range noted {
+	if slices.ContainsFunc(labs, fs.DirEntry.IsDir) {
+		return nil
+	}
+	for _, c := range h.noted() {
+		if err := write(filepath.Join(top, "cgroup.subtree_control"), "-"+c); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		used, err := inUse(h.mount, c)
 		if err != nil {
 			return err
@@ -241,7 +244,12 @@ func (h hierarchy) removeTop() error {
 			return e
 		}
 	}
-	return nil
+	switch err := unix.Rmdir(top); err {
+	case nil, unix.EBUSY: // somebody has put a process there, and may keep it
+		return nil
+	default:
+		return &fs.PathError{Op: "rmdir", Path: top, Err: err}
+	}
 }
 
 // untouched is what the kernel writes into a new group's files of a controller, version 2: those that say what a group may
@@ -266,7 +274,7 @@ func inUse(root, controller string) (bool, error) {
 		return false, err
 	}
 	for _, e := range entries {
-		if !e.IsDir() {
+		if !e.IsDir() || e.Name() == cgroupTop {
 			continue
 		}
 		for file, value := range untouched[controller] {
@@ -290,17 +298,36 @@ func enable(dir string, controllers []string) error {
 	return write(filepath.Join(dir, "cgroup.subtree_control"), "+"+strings.Join(controllers, " +"))
 }
 
-// lock keeps labs that come and go at the same time from taking the shared directory from each other.
+// top is the directory that holds all labs. Nobody else can open it, nor what is in it: who can open a file can lock it, and have
+// all labs wait.
+func (h hierarchy) top() string { return filepath.Join(h.mount, cgroupTop) }
+
+// lock keeps labs that come and go at the same time from taking the top directory from each other. It is fs.ErrNotExist if there is
+// none.
 func (h hierarchy) lock() (unlock func(), err error) {
-	f, err := os.Open(h.mount)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+	for {
+		f, err := os.Open(h.top())
+		if err != nil {
+			return nil, err
+		}
+		if err = f.Chmod(0o700); err == nil { // a former version's is open to all
+			err = os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_EX))
+		}
+		var mine, there fs.FileInfo
+		if err == nil {
+			mine, err = f.Stat()
+		}
+		if err == nil {
+			there, err = os.Stat(h.top())
+		}
+		if err == nil && os.SameFile(mine, there) {
+			return func() { f.Close() }, nil
+		}
 		f.Close()
-		return nil, &fs.PathError{Op: "lock", Path: h.mount, Err: err}
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", h.top(), err)
+		}
 	}
-	return func() { f.Close() }, nil
 }
 
 type setting struct {

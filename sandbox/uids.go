@@ -16,14 +16,14 @@ const UIDs = 1 << 20
 // returns where it begins. Nobody else on the machine gets it before Close, or the end of this process: what the kernel
 // counts by user id, inotify instances say, labs do not share.
 //
-// A range is a byte of a file that all labs see, wherever their mounts and names are, and that only root can open to write:
-// the list of processes in the root of a hierarchy. A lab holds a lock on its byte. The kernel does not mind, and nothing has
-// to be taken away for a lab that was killed.
+// A range is a byte of a file that all labs see, wherever their mounts and names are, and that only root can open: the list of
+// processes in the group that holds all labs, which is there as long as one of them is. A lab holds a lock on its byte. The kernel
+// does not mind, and nothing has to be taken away for a lab that was killed.
 func (c *Cgroups) ClaimUIDs(base uint32, ranges int) (first uint32, err error) {
 	if c.uids != nil {
 		return 0, errors.New("cgroup: the lab has its user ids already")
 	}
-	file, err := os.OpenFile(filepath.Join(c.hierarchies[0].mount, "cgroup.procs"), os.O_RDWR, 0)
+	file, err := os.OpenFile(filepath.Join(c.hierarchies[0].top(), "cgroup.procs"), os.O_RDWR, 0)
 	if err != nil {
 		return 0, fmt.Errorf("user ids: %w", err)
 	}
