@@ -7,6 +7,7 @@ import (
 
 	"enilab/internal/daemon"
 	"enilab/internal/plain"
+	"enilab/internal/spelling"
 
 	"github.com/spf13/cobra"
 )
@@ -51,7 +52,7 @@ func (s streams) sayDrift(report daemon.CheckReport, format string) error {
 			return err
 		}
 	} else if len(report.Found) == 0 {
-		fmt.Fprintf(s.out, "The kernel is as the lab's state says: %s checked.\n", counted(report.Checked, "object"))
+		fmt.Fprintf(s.out, "The kernel is as the lab's state says: %s checked.\n", spelling.Counted(report.Checked, "object"))
 	} else {
 		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "OBJECT\tWHAT\tIS\tWHICH")
@@ -103,7 +104,7 @@ func (s streams) sayMended(verb string, found []daemon.Finding) {
 		case n == 0: // said
 			continue
 		case n > 1:
-			line += fmt.Sprintf(", and %s", counted(n-1, "difference")+" more")
+			line += fmt.Sprintf(", and %s", spelling.Counted(n-1, "difference")+" more")
 		}
 		fmt.Fprintln(s.out, plain.Line(line))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"enilab/internal/report"
 	"enilab/internal/report/draw"
+	"enilab/internal/spelling"
 
 	"github.com/spf13/cobra"
 )
@@ -118,6 +119,6 @@ func (s streams) writePictures(d *report.Data, dir, format string) error {
 			return err
 		}
 	}
-	fmt.Fprintf(s.err, "%s in %s\n", counted(len(pictures), "picture"), dir)
+	fmt.Fprintf(s.err, "%s in %s\n", spelling.Counted(len(pictures), "picture"), dir)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"enilab/internal/daemon"
 	"enilab/internal/labs"
 	"enilab/internal/realm"
+	"enilab/internal/spelling"
 	"enilab/internal/topology"
 
 	"github.com/spf13/cobra"
@@ -335,7 +336,12 @@ func (s streams) apply(ctx context.Context, client *daemon.Client, d *declared, 
 		return told(err)
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%d of %d changes were not made; 'enilab up' tries them again:\n  %s", len(failed), n, strings.Join(failed, "\n  "))
+		were, them := "were", "them"
+		if len(failed) == 1 {
+			were, them = "was", "it"
+		}
+		return fmt.Errorf("%d of %s %s not made; 'enilab up' tries %s again:\n  %s",
+			len(failed), spelling.Counted(n, "change"), were, them, strings.Join(failed, "\n  "))
 	}
 	switch {
 	case n > 0:
@@ -363,8 +369,8 @@ func changeLine(c daemon.Change, dryRun bool) string {
 func (s streams) saySummary(info daemon.Info, started bool) {
 	if r := info.Recovery; started && r != nil {
 		if r.From != "nothing" {
-			fmt.Fprintf(s.out, "Recovered (%s): %d adopted, %d built anew, %d processes ended, %d left-overs removed, in %s.\n",
-				r.From, r.Adopted, r.Built, r.Ended, len(r.Removed), r.Took.Round(time.Millisecond))
+			fmt.Fprintf(s.out, "Recovered (%s): %d adopted, %d built anew, %s ended, %s removed, in %s.\n", r.From,
+				r.Adopted, r.Built, spelling.Counted(r.Ended, "process"), spelling.Counted(len(r.Removed), "left-over"), r.Took.Round(time.Millisecond))
 		}
 		s.sayMended("mended", r.Mended)
 		for _, note := range r.Notes {
@@ -372,7 +378,7 @@ func (s streams) saySummary(info daemon.Info, started bool) {
 		}
 	}
 	fmt.Fprintf(s.out, "Lab %s is up: %s, %s, %s. AWS API: http://%s (region %s, %s).\n", info.Name,
-		counted(info.Counts["vpcs"], "VPC"), counted(info.Counts["resources"], "resource"), counted(info.Counts["functions"], "function"), info.Listen, info.Settings.Region, accessText(info))
+		spelling.Counted(info.Counts["vpcs"], "VPC"), spelling.Counted(info.Counts["resources"], "resource"), spelling.Counted(info.Counts["functions"], "function"), info.Listen, info.Settings.Region, accessText(info))
 	at, err := netip.ParseAddrPort(info.Listen)
 	beyond := err == nil && !at.Addr().IsLoopback()
 	switch {
@@ -407,14 +413,6 @@ func isHostName(s string) bool {
 		}
 	}
 	return true
-}
-
-// counted is a number with its noun.
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // outsideRun refuses directories that the lab cannot see, because it has a /run of its own.

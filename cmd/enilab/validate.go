@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"enilab/internal/daemon"
+	"enilab/internal/spelling"
 	"enilab/internal/topology"
 
 	"github.com/spf13/cobra"
@@ -116,8 +117,8 @@ func (s streams) validate(ctx context.Context, paths []string, format string) er
 		}
 		list = append(list, v)
 		if format == "table" && v.Valid {
-			fmt.Fprintf(s.out, "%s is valid: %s, %s, %s, %s.\n", v.File, counted(v.Counts["vpcs"], "VPC"), counted(v.Counts["resources"], "resource"),
-				counted(v.Counts["roles"], "role"), counted(v.Counts["functions"], "function"))
+			fmt.Fprintf(s.out, "%s is valid: %s, %s, %s, %s.\n", v.File, spelling.Counted(v.Counts["vpcs"], "VPC"), spelling.Counted(v.Counts["resources"], "resource"),
+				spelling.Counted(v.Counts["roles"], "role"), spelling.Counted(v.Counts["functions"], "function"))
 		}
 	}
 	if format == "json" {

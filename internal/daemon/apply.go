@@ -16,6 +16,7 @@ import (
 	"enilab/internal/events"
 	"enilab/internal/lambda"
 	"enilab/internal/runtimes"
+	"enilab/internal/spelling"
 	"enilab/internal/state"
 	"enilab/internal/topology"
 	"enilab/sandbox"
@@ -207,7 +208,7 @@ func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied
 		return err
 	}
 	if len(p.steps) > 0 {
-		d.events.Publish(events.Event{Type: events.LabChanged, Name: d.Name, Reason: fmt.Sprintf("%d changes from %s", len(p.steps), in.File)})
+		d.events.Publish(events.Event{Type: events.LabChanged, Name: d.Name, Reason: spelling.Counted(len(p.steps), "change") + " from " + in.File})
 	}
 	stepped := map[string]bool{}
 	err = d.do(ctx, p.steps, func(s step, err error) {

@@ -19,6 +19,7 @@ import (
 	"enilab/internal/compare"
 	"enilab/internal/lab"
 	"enilab/internal/lambda"
+	"enilab/internal/spelling"
 	"enilab/sandbox"
 )
 
@@ -152,7 +153,7 @@ func (s *Story) shared(ctx context.Context) error {
 	if err := s.Lab.Lambda.Pool(lambda.Shared).Fill(ctx, s.Environments*len(lab.Tenants)); err != nil {
 		return err
 	}
-	s.say("  %d slots, each with its tunnel, made ahead of time in %s.", s.Lab.Lambda.Pool(lambda.Shared).Ready(), span(time.Since(began)))
+	s.say("  %s, each with its tunnel, made ahead of time in %s.", spelling.Counted(s.Lab.Lambda.Pool(lambda.Shared).Ready(), "slot"), span(time.Since(began)))
 	return s.coldStarts(ctx, lambda.Shared)
 }
 
@@ -188,7 +189,7 @@ func (s *Story) coldStarts(ctx context.Context, mode lambda.Mode) error {
 		if err := w.Flush(); err != nil {
 			return err
 		}
-		s.say("  %s: %s, %s.", count(len(outs), "environment"), count(len(enis), "ENI"), count(len(addresses), "subnet address"))
+		s.say("  %s: %s, %s.", spelling.Counted(len(outs), "environment"), spelling.Counted(len(enis), "ENI"), spelling.Counted(len(addresses), "subnet address"))
 	}
 	if err := s.Lab.Lambda.Pool(mode).Fill(ctx, 1); err != nil {
 		return err
@@ -295,14 +296,4 @@ func Target(l *lab.Lab, code, handler string) compare.Target {
 			return enis, len(used)
 		},
 	}
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	if strings.HasSuffix(what, "s") {
-		return fmt.Sprintf("%d %ses", n, what)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

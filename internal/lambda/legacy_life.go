@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"enilab/internal/events"
+	"enilab/internal/spelling"
 	"enilab/netlab"
 
 	"github.com/google/uuid"
@@ -37,7 +38,7 @@ func (m *legacyENIs) reserve(ctx context.Context, n *legacyNetwork, e *legacyENI
 	}
 	m.mu.Unlock()
 	if !e.quota {
-		return fails(limitReached, "Lambda has %d interfaces; the quota of the Region is %d", count, quota)
+		return fails(limitReached, "Lambda has %s; the quota of the Region is %d", spelling.Counted(count, "interface"), quota)
 	}
 	if !m.create.take() {
 		return fails(throttled, "CreateNetworkInterface: Request limit exceeded.")

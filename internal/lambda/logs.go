@@ -3,11 +3,11 @@ package lambda
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"iter"
 	"sync"
 	"time"
 
+	"enilab/internal/spelling"
 	"enilab/sandbox"
 )
 
@@ -117,7 +117,7 @@ func (s *Service) Logs(ctx context.Context, name string, follow bool) (iter.Seq[
 		for began := true; ; began = false {
 			lines, lost, more := log.after(next)
 			next += lost + len(lines)
-			if lost > 0 && !began && !yield(LogLine{Time: time.Now(), Text: fmt.Sprintf("[enilab: %d lines left out]", lost)}) {
+			if lost > 0 && !began && !yield(LogLine{Time: time.Now(), Text: "[enilab: " + spelling.Counted(lost, "line") + " left out]"}) {
 				return
 			}
 			for _, line := range lines {

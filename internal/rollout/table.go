@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"enilab/internal/lambda"
+	"enilab/internal/spelling"
 )
 
 // WriteTable prints a report for people: a line for each step, the cold starts by network, and the drop.
 func WriteTable(w io.Writer, r Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d functions move from %s to shared while %v requests a second come; %v %% need a new environment.\n\n", r.Functions, r.From, r.Rate, percentage(r.Fresh))
+	fmt.Fprintf(&b, "%s %s from %s to shared while %v requests a second come; %v %% need a new environment.\n\n",
+		spelling.Counted(r.Functions, "function"), map[bool]string{true: "moves", false: "move"}[r.Functions == 1], r.From, r.Rate, percentage(r.Fresh))
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "shared\tfor\tsent\tfailed\tcold\tall p50\tp90\tp99\tmax\tcold p50\tp90\tp99\tmax\tENIs\taddresses\t")
 	for n, s := range r.Steps {
@@ -102,20 +104,21 @@ func (r Report) Notes() (notes []string) {
 		return cmp.Or(cmp.Compare(failures[b], failures[a]), cmp.Compare(a, b))
 	})
 	for _, w := range why[:min(len(why), most)] {
-		notes = append(notes, fmt.Sprintf("Failed %d times: %s", failures[w], w))
+		notes = append(notes, fmt.Sprintf("Failed %s: %s", spelling.Counted(failures[w], "time"), w))
 	}
 	if more := len(why) - most; more > 0 {
-		notes = append(notes, fmt.Sprintf("There are %d more kinds of failures.", more))
+		notes = append(notes, fmt.Sprintf("And %s of failures.", spelling.Counted(more, "more kind")))
 	}
 	if behind := time.Duration(r.Behind) * time.Microsecond; behind > tardy {
 		notes = append(notes, fmt.Sprintf("The generator fell behind its schedule by up to %s ms: the machine was too busy to send. The figures include it.", milli(r.Behind)))
 	}
 	for _, s := range r.Steps {
 		if s.Failure != "" {
-			notes = append(notes, fmt.Sprintf("Step %d %%: only %d functions could be changed: %s", s.Percent, s.Functions, s.Failure))
+			notes = append(notes, fmt.Sprintf("Step %d %%: only %s could be changed: %s", s.Percent, spelling.Counted(s.Functions, "function"), s.Failure))
 		}
 		if float64(s.Waiting) > r.Rate { // a second's requests: by Little's law they wait a second on average
-			notes = append(notes, fmt.Sprintf("At the end of step %d %%, %d requests had no answer yet: this machine does not hold the rate. Give a lower --rate or --fresh.", s.Percent, s.Waiting))
+			notes = append(notes, fmt.Sprintf("At the end of step %d %%, %s had no answer yet: this machine does not hold the rate. Give a lower --rate or --fresh.",
+				s.Percent, spelling.Counted(s.Waiting, "request")))
 		}
 	}
 	return notes

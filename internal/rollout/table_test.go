@@ -61,7 +61,7 @@ func TestNotesAndErr(t *testing.T) {
 	}
 	all := strings.Join(r.Notes(), "\n")
 	for _, want := range []string{
-		"Failed 4 times: often\nFailed 2 times: a\n", "There are 1 more kinds of failures.", "fell behind its schedule by up to 320 ms",
+		"Failed 4 times: often\nFailed 2 times: a\n", "And 1 more kind of failures.", "fell behind its schedule by up to 320 ms",
 		"end of step 50 %, 21 requests had no answer", "Step 100 %: only 3 functions could be changed: no address left",
 	} {
 		if !strings.Contains(all, want) {

@@ -1,4 +1,4 @@
-// Package spelling finds what a mistyped word was meant to be.
+// Package spelling finds what a mistyped word was meant to be, and writes numbers with their nouns.
 package spelling
 
 import "strings"
