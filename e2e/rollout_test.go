@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,11 +60,14 @@ type (
 	}
 )
 
+// busy is what a machine says that cannot keep up. It may.
+var busy = regexp.MustCompile(`(?m)^Note: (The generator fell behind|At the end of step) .*\n`)
+
 func TestRolloutJSON(t *testing.T) {
 	asEach(t, func(t *testing.T, who identity) {
 		keepsMachine(t, who)
 		r := who.command("rollout", "--rate", "20", "--hold", "1s", "--steps", "0,100", "--functions", "5", "--seed", "7", "--format", "json").do(t).want(t, 0)
-		if r.stderr != "" {
+		if busy.ReplaceAllString(r.stderr, "") != "" {
 			t.Errorf("progress, or worse, where there is no terminal; %v", r)
 		}
 		var rep rolloutReport
@@ -76,10 +81,13 @@ func TestRolloutJSON(t *testing.T) {
 			rep.From != "legacy" || rep.Functions != 5 || rep.Rate != 20 || rep.Fresh != 0.2 || rep.Seed != 7 || rep.Behind <= 0 || len(rep.Samples) < 2 {
 			t.Errorf("%+v", rep)
 		}
-		if len(rep.Steps) != 2 || rep.Steps[1].Functions != 5 || rep.Steps[0].ENIs < 2 || rep.Steps[1].ENIs != 1 || rep.Steps[1].Addresses != 1 {
+		if len(rep.Steps) != 2 || rep.Steps[1].Functions != 5 || rep.Steps[0].ENIs < 2 {
 			t.Fatalf("steps: %+v", rep.Steps)
 		}
-		attach, n := map[string]int64{}, map[string]int64{}
+		if last := rep.Steps[1]; last.Waiting == 0 && (last.ENIs != 1 || last.Addresses != 1) { // else legacy's are still at work
+			t.Errorf("when all is shared: %+v", last)
+		}
+		attach := map[string][]int64{}
 		for _, i := range rep.Invocations {
 			if i.Failure != "" || i.Took <= 0 || i.Late < 0 || i.Cold != (i.Attach > 0) || i.Fresh && !i.Cold {
 				t.Errorf("%+v", i)
@@ -88,14 +96,14 @@ func TestRolloutJSON(t *testing.T) {
 				t.Errorf("%+v: not its step's mode; %+v", i, rep.Steps)
 			}
 			if i.Cold {
-				attach[i.Mode] += i.Attach
-				n[i.Mode]++
+				attach[i.Mode] = append(attach[i.Mode], i.Attach)
 			}
 		}
-		if len(rep.Invocations) < 40 || n["legacy"] < 3 || n["shared"] < 3 {
-			t.Fatalf("%d invocations, cold by mode: %v", len(rep.Invocations), n)
+		if len(rep.Invocations) < 40 || len(attach["legacy"]) < 3 || len(attach["shared"]) < 3 {
+			t.Fatalf("%d invocations, cold ones' attach: %v", len(rep.Invocations), attach)
 		}
-		if legacy, shared := attach["legacy"]/n["legacy"], attach["shared"]/n["shared"]; shared*2 > legacy {
+		median := func(mode string) int64 { return slices.Sorted(slices.Values(attach[mode]))[len(attach[mode])/2] }
+		if legacy, shared := median("legacy"), median("shared"); shared*2 > legacy {
 			t.Errorf("attach takes %d µs in legacy mode and %d in shared mode: where is the drop?", legacy, shared)
 		}
 	})
@@ -109,11 +117,11 @@ func TestRolloutCSVFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := identities(t)[0].command("rollout", "--rate", "20", "--hold", "1s", "--steps", "0", "--from", "legacy-inplace", "--format", "csv", "-o", file).do(t).want(t, 0)
-	if r.stdout+r.stderr != "" {
+	if r.stdout+busy.ReplaceAllString(r.stderr, "") != "" {
 		t.Errorf("%v", r)
 	}
 	rows, err := csv.NewReader(strings.NewReader(read(t, file))).ReadAll()
-	if err != nil || len(rows) != 21 || strings.Join(rows[0], " ") != "at_us took_us late_us attach_us function mode fresh cold failure" {
+	if err != nil || len(rows) < 21 || strings.Join(rows[0], " ") != "at_us took_us late_us attach_us function mode fresh cold failure" {
 		t.Fatalf("%d rows, %v, %v", len(rows), rows, err)
 	}
 	for _, row := range rows[1:] {
@@ -142,12 +150,15 @@ func TestRolloutTable(t *testing.T) {
 	}
 	res := r.result(t).want(t, 0)
 	for _, want := range []string{
-		"10 functions move from legacy to shared while 20 requests a second come", "\n     0 %  1.0 s ", "\n   100 %  1.0 s ", "attach p50", "bar for every second", "▁", "█",
+		"10 functions move from legacy to shared while 20 requests a second come", "\n     0 %  ", "\n   100 %  ", "attach p50", "bar for every second", "▁", "█",
 		"All measured; Linux " + kernel(t), "Host unchanged.",
 	} {
 		if !strings.Contains(res.stdout, want) {
 			t.Errorf("the table does not say %q; %v", want, res)
 		}
+	}
+	if steps := regexp.MustCompile(`(?m)^ +(\d+) % +[\d.]+ s +(\d+) `).FindAllStringSubmatch(res.stdout, -1); len(steps) != 2 || steps[0][1] != "0" || steps[1][1] != "100" {
+		t.Errorf("steps %q of %v", steps, res)
 	}
 	if !strings.Contains(shown.String(), "of 2 s: 0 % shared") || !strings.HasSuffix(shown.String(), "\r\x1b[K") {
 		t.Errorf("progress: %q", shown.String())

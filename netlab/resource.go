@@ -39,8 +39,9 @@ type ResourceState struct {
 	ProcessState
 }
 
-// readyWithin bounds how long a server may take until it accepts connections.
-const readyWithin = 10 * time.Second
+// readyWithin bounds how long a server may take until it accepts connections. One that ends is not waited for, so this is for a
+// slow machine, and a server that takes its time.
+const readyWithin = time.Minute
 
 // AddResource builds a server's namespace and interface, starts its process and returns when it serves.
 func (v *VPC) AddResource(ctx context.Context, s ResourceSpec) (_ *Resource, err error) {
