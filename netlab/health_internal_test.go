@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -85,7 +87,13 @@ func TestCheckLeavesNobody(t *testing.T) {
 // flees is a script that starts a process in a session of its own, goes on when that is there, and tells its number.
 func flees(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "enilab-flees-") // open to the server's user
+	return strings.ReplaceAll("setsid -f sh -c 'echo left $$ >FILE.new; mv FILE.new FILE; exec sleep 100000'; until [ -e FILE ]; do sleep 0.01; done; cat FILE; ", "FILE", openTemp(t)+"/pid")
+}
+
+// openTemp is a directory that the server's user may write to.
+func openTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "enilab-flees-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +101,7 @@ func flees(t *testing.T) string {
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	return strings.ReplaceAll("setsid -f sh -c 'echo left $$ >FILE.new; mv FILE.new FILE; exec sleep 100000'; until [ -e FILE ]; do sleep 0.01; done; cat FILE; ", "FILE", dir+"/pid")
+	return dir
 }
 
 // What a check has started ends with it, though it has left the check's session.
@@ -112,6 +120,32 @@ func TestCheckIsNotFled(t *testing.T) {
 			}
 		})
 	}
+	t.Run("first thread ends", func(t *testing.T) { // it looks like a zombie then
+		if _, err := exec.LookPath("python3"); err != nil {
+			t.Skip("python3 is missing")
+		}
+		dir := openTemp(t)
+		script := filepath.Join(dir, "script")
+		if err := os.WriteFile(script, fmt.Appendf(nil, `import ctypes, os, threading, time
+threading.Thread(target=time.sleep, args=(100000,)).start()
+open("pid.new", "w").write(str(os.getpid()))
+os.rename("pid.new", "pid")
+ctypes.CDLL(None).syscall(%d, 0)
+`, syscall.SYS_EXIT), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := checked(t, "cd "+dir+"; setsid -f python3 script; until [ -e pid ]; do sleep 0.01; done; pid=$(cat pid); until grep -q ') Z ' /proc/$pid/stat; do sleep 0.01; done; echo left $pid; exit 1").look(t.Context(), time.Hour)
+		_, pid, found := strings.Cut(fmt.Sprint(err), "left ")
+		if !found {
+			t.Fatalf("got %v", err)
+		}
+		nstest.Eventually(t, 0, func() error {
+			if threads, err := os.ReadDir("/proc/" + pid + "/task"); err == nil && len(threads) > 1 {
+				return fmt.Errorf("process %s has %d threads", pid, len(threads))
+			}
+			return nil
+		})
+	})
 	t.Run("slow", func(t *testing.T) { // it takes more than a second
 		err := checked(t, flees(t)+"sleep 1.1; exit 1").look(t.Context(), time.Hour)
 		_, pid, found := strings.Cut(fmt.Sprint(err), "left ")

@@ -82,7 +82,7 @@ func endProcesses(kind string, namespace, since int) error {
 	return errors.New("processes start faster than they can be ended")
 }
 
-// processesIn lists the processes whose main thread is in a namespace, without zombies and this one.
+// processesIn lists the processes of which a thread is in a namespace, without this one.
 func processesIn(kind string, namespace FileID, since int) (pids []int, err error) {
 	if last, err := lastPid(); err != nil || last < since { // the numbers have begun again
 		since = 0
@@ -104,10 +104,21 @@ func processesIn(kind string, namespace FileID, since int) (pids []int, err erro
 	return pids, nil
 }
 
-// isIn is false for a zombie, which is in no namespace, and for who has gone.
+// isIn is false for a zombie, which is in no namespace, and for who has gone. A process whose first thread has ended looks like a
+// zombie, and goes on.
 func isIn(kind string, namespace FileID, pid int) bool {
 	var s unix.Stat_t
-	return unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, kind), &s) == nil && idIn(&s) == namespace
+	err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, kind), &s)
+	if err == nil {
+		return idIn(&s) == namespace
+	}
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid)) // none if it has gone
+	for _, thread := range threads {
+		if unix.Stat(fmt.Sprintf("/proc/%d/task/%s/ns/%s", pid, thread.Name(), kind), &s) == nil {
+			return idIn(&s) == namespace
+		}
+	}
+	return false
 }
 
 // lastPid is the number that was given to a process or thread last (proc_loadavg(5)).
