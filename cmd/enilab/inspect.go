@@ -25,7 +25,9 @@ func inspectCommand(s streams) *cobra.Command {
 "rules" is what the kernel has counted for each rule of VPCs and of Hyperplane ENIs
 since the rules were set: of those that are named, or of all; of another interface,
 those of its security groups. A security group's rule counts the packets that opened
-a connection; what follows, and the replies, are counted as the VPC's own.`,
+a connection; what follows, and the replies, are counted as the VPC's own.
+
+Process ids ("pid inside") are the lab's own, as commands see them that 'enilab exec' runs.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || args[0] == daemon.Rules || len(args) == 1 && slices.Contains(daemon.Tables, args[0]) {
 				return nil

@@ -158,13 +158,13 @@ func (d *Daemon) inspectVPCs(t *Table) {
 }
 
 func (d *Daemon) inspectResources(t *Table) {
-	t.Columns = []string{"resource", "subnet", "address", "health", "pid", "restarts", "command"}
+	t.Columns = []string{"resource", "subnet", "address", "health", "pid inside", "restarts", "command"}
 	for _, r := range d.lab.Network.Resources() {
 		row := map[string]any{
 			"resource": r.VPC + "/" + r.Name, "subnet": r.Spec.Subnet, "address": r.Interface.Address, "eni": r.Interface.ID, "command": strings.Join(r.Spec.Command, " "),
 		}
 		if p := r.Process(); p != nil {
-			row["pid"] = p.Pid()
+			row["pid"], row["pid inside"] = p.Pid(), p.Pid()
 		}
 		row["health"], row["restarts"] = d.resources.health(r.VPC + "/" + r.Name)
 		t.add(row)
@@ -172,14 +172,14 @@ func (d *Daemon) inspectResources(t *Table) {
 }
 
 func (d *Daemon) inspectNodes(t *Table) {
-	t.Columns = []string{"node", "kind", "pin", "pid"}
+	t.Columns = []string{"node", "kind", "pin", "pid inside"}
 	for _, n := range append(d.nodes(), d.environmentNodes()...) {
 		row := map[string]any{"node": n.Name, "kind": n.Kind}
 		if n.Pin != "" {
 			row["pin"] = n.Pin
 		}
 		if n.PID != 0 {
-			row["pid"] = n.PID
+			row["pid"], row["pid inside"] = n.PID, n.PID
 		}
 		t.add(row)
 	}

@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // object is one thing that a topology declares, or that is: its kind, its name, and what is to be compared, as data.
@@ -153,7 +155,11 @@ func keysOf(list []object) (keys []string) {
 
 // changes names the fields that differ, with both values; empty if none does.
 func changes(from, to any) string {
-	a, b := fields(from), fields(to)
+	return strings.Join(differences("", fields(from), fields(to)), ", ")
+}
+
+// differences names fields within fields as model.AWS.
+func differences(in string, a, b map[string]any) (parts []string) {
 	names := slices.Sorted(maps.Keys(a))
 	for name := range b {
 		if _, ok := a[name]; !ok {
@@ -161,13 +167,18 @@ func changes(from, to any) string {
 		}
 	}
 	slices.Sort(names)
-	var parts []string
 	for _, name := range names {
-		if !reflect.DeepEqual(a[name], b[name]) {
-			parts = append(parts, fmt.Sprintf("%s %s → %s", name, short(a[name]), short(b[name])))
+		was, nested := a[name].(map[string]any)
+		is, both := b[name].(map[string]any)
+		switch {
+		case reflect.DeepEqual(a[name], b[name]):
+		case nested && both:
+			parts = append(parts, differences(in+name+".", was, is)...)
+		default:
+			parts = append(parts, fmt.Sprintf("%s %s → %s", in+name, short(a[name]), short(b[name])))
 		}
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }
 
 // fields are a spec as its JSON has it.
@@ -179,7 +190,28 @@ func fields(spec any) (m map[string]any) {
 	if err != nil {
 		panic(err) // specs are plain data
 	}
+	readDurations(reflect.TypeOf(spec), m)
 	return m
+}
+
+// readDurations writes those of a struct, which JSON has as nanoseconds, as people do.
+func readDurations(t reflect.Type, m map[string]any) {
+	if t == nil || t.Kind() != reflect.Struct {
+		return
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		name = cmp.Or(name, f.Name)
+		switch v := m[name].(type) {
+		case float64:
+			if f.Type == reflect.TypeFor[time.Duration]() {
+				m[name] = time.Duration(v).String()
+			}
+		case map[string]any:
+			readDurations(f.Type, v)
+		}
+	}
 }
 
 // short is a value as one reads it in a line.
