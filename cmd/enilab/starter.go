@@ -60,11 +60,14 @@ func (s *starter) ensure(ctx context.Context) (started bool, err error) {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), restart)
 		defer cancel()
 	} else {
-		if err := s.checkRecorded(); err != nil {
+		if _, err := s.differsRecorded(); err != nil {
 			return false, err
 		}
 		if s.dryRun {
 			return false, &notServed{state}
+		}
+		if err := s.refuseDown(); err != nil {
+			return false, err
 		}
 	}
 	if err = s.place.Make(); err == nil {
@@ -158,13 +161,8 @@ func unlessStopped(ctx context.Context, lab string, daemon func() int) (_ contex
 
 // renew compares the settings of a daemon that runs, and has it leave if there is to be another.
 func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.Info) (again bool, err error) {
-	wanted := info.Settings
-	if s.settings != nil {
-		wanted = *s.settings
-	}
-	wanted.Listen = info.Settings.Listen
-	wanted = wanted.Inherit(info.Settings)
-	if err := s.flags.overlay(&wanted); err != nil {
+	wanted, err := s.wanted(info.Settings)
+	if err != nil {
 		return false, err
 	}
 	s.settings = &wanted
@@ -205,29 +203,9 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 	return true, keeper.WaitDaemon(ctx)
 }
 
-// checkRecorded refuses what a lab that is down cannot change of its settings, as renew does of one that is up.
-func (s *starter) checkRecorded() error {
-	had, ok, err := daemon.RecordedSettings(s.place.DB())
-	if err != nil || !ok {
-		return err
-	}
-	had = had.Inherit(had)
-	wanted := had
-	if s.settings != nil {
-		wanted = s.settings.Inherit(had)
-	}
-	if err := s.flags.overlay(&wanted); err != nil {
-		return err
-	}
-	if difference, fixed := wanted.Difference(had); fixed {
-		return s.cannotChange(difference)
-	}
-	return nil
-}
-
 // cannotChange refuses a setting that the kernel's objects were made after, where it was asked for.
 func (s *starter) cannotChange(setting string) error {
-	text := fmt.Sprintf("lab %s was made with another %s, which cannot change; leave it as it was, or end the lab first: 'enilab down --name %[1]s'", s.place.Name, setting)
+	text := fmt.Sprintf("lab %s was made with another %s, which cannot change; leave it as it was, or end the lab first: 'enilab down --name %[1]s'", s.place.Name, daemon.SettingName(setting))
 	switch {
 	case setting == "region" && s.flags.changed("region"):
 		return usage("--region %s: %s", s.flags.region, text)

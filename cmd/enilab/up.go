@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -137,7 +136,7 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	}
 	started, err := daemons.ensure(ctx)
 	if down := (*notServed)(nil); errors.As(err, &down) {
-		return s.planDown(d, f, &daemons, down.state)
+		return s.sayLines(daemons.dryRunDown(down.state))
 	}
 	if err != nil {
 		return err
@@ -257,50 +256,6 @@ func (s streams) sayLines(lines []string, err error) error {
 		fmt.Fprintln(s.out, line)
 	}
 	return err
-}
-
-// planDown says what 'up' would change in a lab that is down, as far as its state tells, and refuses what it would.
-func (s streams) planDown(d *declared, f *upFlags, daemons *starter, state string) (err error) {
-	place := daemons.place
-	if err := daemons.tryAddress(); err != nil {
-		return err
-	}
-	if _, err := os.Stat(place.DB()); errors.Is(err, fs.ErrNotExist) { // it was never up
-		return s.sayLines(f.planFromNothing(d))
-	}
-	recalled, err := daemon.Recall(daemon.Config{Name: place.Name, DB: place.DB(), Settings: daemons.settings, Whoami: whoamiArgv("{address}:80")})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, recalled.Close()) }()
-	settings := recalled.Settings()
-	if err := f.overlay(&settings); err != nil {
-		return err
-	}
-	lines := []string{fmt.Sprintf("would bring lab %s back: %s", place.Name, state)}
-	difference, _ := settings.Difference(recalled.Settings()) // what is fixed was refused before
-	if difference != "" {
-		lines = append(lines, "would change settings: "+difference)
-	}
-	if d != nil {
-		request := d.request(true)
-		request.Settings = &settings
-		changes, err := recalled.Plan(request)
-		if err != nil {
-			return told(err)
-		}
-		for _, c := range changes {
-			lines = append(lines, changeLine(c, true))
-		}
-		switch {
-		case len(changes) > 0:
-		case difference != "":
-			lines = append(lines, butForThat)
-		default:
-			lines = append(lines, asItSays)
-		}
-	}
-	return s.sayLines(lines, nil)
 }
 
 // What is said when a topology changes nothing, or nothing more than has been said.

@@ -154,7 +154,7 @@ func TestUpRefusesBeforeItChanges(t *testing.T) {
 		write()
 		for _, more := range [][]string{{"--dry-run"}, nil} {
 			code, said := l.tell(t, append([]string{"up", "-t", l.file, "--name", l.name}, more...)...)
-			if want := "enilab: " + l.file + ":1:" + fmt.Sprint(len(setting)+3) + ": lab lab was made with another " + setting; code != 2 || !strings.HasPrefix(said, want) {
+			if want := "enilab: " + l.file + ":1:" + fmt.Sprint(len(setting)+3) + ": lab lab was made with another " + strings.Replace(setting, "workers", "number of workers", 1); code != 2 || !strings.HasPrefix(said, want) {
 				t.Errorf("%v: %d: %s", more, code, said)
 			}
 		}
@@ -164,7 +164,7 @@ func TestUpRefusesBeforeItChanges(t *testing.T) {
 		t.Errorf("--region: %d: %s", code, said)
 	}
 	write("shared: 4", "shared: 3")
-	if out := l.say(t, "up", "-t", l.file, "--name", l.name, "--dry-run"); !strings.HasPrefix(out, "would change settings: ") || !strings.Contains(out, "\nBut for that the lab is as the topology says.\n") {
+	if out := l.say(t, "up", "-t", l.file, "--name", l.name, "--dry-run"); !strings.HasPrefix(out, "would change settings: pool.shared 4 → 3\nBut for that the lab is as the topology says.\n") {
 		t.Errorf("other settings: %s", out)
 	}
 	// An address that cannot be had is not to cost the lab its daemon.
@@ -329,7 +329,7 @@ func TestDryRunOfALabThatIsDown(t *testing.T) {
 		text = "workers: 3\n" + text
 		write()
 		for _, more := range [][]string{{"--dry-run"}, nil} { // who is refused that has no lab that runs
-			if code, said := say(more...); code != 2 || !strings.Contains(said, l.file+":1:10: lab lab was made with another workers") {
+			if code, said := say(more...); code != 2 || !strings.Contains(said, l.file+":1:10: lab lab was made with another number of workers") {
 				t.Errorf("%s, %v: %d: %s", how, more, code, said)
 			}
 		}
@@ -340,6 +340,13 @@ func TestDryRunOfALabThatIsDown(t *testing.T) {
 		}
 		if code, said := say(); code != 2 || said != refused {
 			t.Errorf("%s: the run says %d: %s\nand the dry run said %s", how, code, said, refused)
+		}
+		if now := l.list(); now.Status != how || !bytes.Equal(try(os.ReadFile(db))(t), before) {
+			t.Errorf("a run that was refused has changed what was %s: %+v", how, now)
+		}
+		write("shared: 4", "shared: 3")
+		if code, said := say("--dry-run"); code != 0 || !strings.Contains(said, "\nwould change settings: pool.shared 4 → 3\nBut for that") {
+			t.Errorf("%s, another pool: %d: %s", how, code, said)
 		}
 		write()
 		l.listed = listed{}

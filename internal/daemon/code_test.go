@@ -90,7 +90,7 @@ func TestSettingsThatNeedANewLab(t *testing.T) {
 		t.Errorf("the same: %q %t", d, fixed)
 	}
 	b.SharedPool = 9
-	if d, fixed := b.Difference(a); d != "sharedPool 8 → 9" || fixed {
+	if d, fixed := b.Difference(a); d != "pool.shared 8 → 9" || fixed {
 		t.Errorf("another pool: %q %t", d, fixed)
 	}
 	b.Workers = 2

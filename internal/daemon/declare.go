@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"enilab/internal/iam"
 	"enilab/internal/lambda"
@@ -46,14 +45,14 @@ type roleSpec struct {
 }
 
 type resourceSpec struct {
-	VPC            string        `json:"vpc"`
-	Command        []string      `json:"command"`
-	Subnet         string        `json:"subnet"`
-	SecurityGroups []string      `json:"securityGroups"`
-	Address        netip.Addr    `json:"address"`
-	Port           uint16        `json:"port,omitempty"`
-	Check          []string      `json:"check,omitempty"`
-	Interval       time.Duration `json:"interval,omitempty"`
+	VPC            string     `json:"vpc"`
+	Command        []string   `json:"command"`
+	Subnet         string     `json:"subnet"`
+	SecurityGroups []string   `json:"securityGroups"`
+	Address        netip.Addr `json:"address"`
+	Port           uint16     `json:"port,omitempty"`
+	Check          []string   `json:"check,omitempty"`
+	Interval       string     `json:"interval,omitempty"`
 
 	Data map[string]string `json:"data,omitempty"` // of a Redis
 
@@ -137,7 +136,7 @@ func objectsOf(t *topology.Topology, whoami []string, codeOf func(topology.Code)
 	for _, f := range t.Functions {
 		spec := functionSpec{
 			Handler: f.Handler, Runtime: f.Runtime, Role: fmt.Sprintf("arn:aws:iam::%s:role/%s", t.Account, f.Role),
-			Memory: f.Memory, Timeout: f.Timeout.String(), Environment: f.Environment, Subnets: []string{}, SecurityGroups: []string{},
+			Memory: f.Memory, Timeout: writtenTime(f.Timeout), Environment: f.Environment, Subnets: []string{}, SecurityGroups: []string{},
 			Mode: lambda.Mode(f.Mode), Concurrency: f.Concurrency,
 		}
 		if f.VPC != nil {
@@ -211,7 +210,7 @@ func portText(protocol string, from, to uint16) string {
 func declareResource(vpc string, r netlab.ResourceSpec, data map[string]string) resourceSpec {
 	return resourceSpec{
 		VPC: vpc, Command: r.Command, Subnet: r.Subnet, SecurityGroups: sorted(r.SecurityGroups), Address: r.Address, Port: r.Port,
-		Check: r.Check, Interval: r.Interval, Data: data, spec: r,
+		Check: r.Check, Interval: writtenTime(r.Interval), Data: data, spec: r,
 	}
 }
 

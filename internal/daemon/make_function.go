@@ -13,7 +13,7 @@ import (
 func (d *Daemon) functions() (list []object, err error) {
 	for _, c := range d.lab.Lambda.ListFunctions() {
 		spec := functionSpec{
-			Code: c.CodeSha256, Handler: c.Handler, Runtime: c.Runtime, Role: c.Role, Memory: c.MemorySize, Timeout: c.Timeout.String(),
+			Code: c.CodeSha256, Handler: c.Handler, Runtime: c.Runtime, Role: c.Role, Memory: c.MemorySize, Timeout: writtenTime(c.Timeout),
 			Layers: d.contents(c.Layers), layersSize: d.lab.Lambda.UnpackedLayers(c.Layers), Environment: c.Environment, Subnets: sorted(c.VpcConfig.SubnetIDs), SecurityGroups: sorted(c.VpcConfig.SecurityGroupIDs), Mode: c.Mode,
 		}
 		if c.State == lambda.Failed {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"enilab/internal/state"
 )
@@ -30,7 +31,65 @@ func (s Settings) Difference(has Settings) (difference string, fixed bool) {
 			return f.name, true
 		}
 	}
-	return changes(has, s), false
+	return changes(has.written(), s.written()), false
+}
+
+// writtenSettings are those that can change, by the names and with the values by which topologies and flags give them.
+type writtenSettings struct {
+	Store      string   `json:"store"`
+	SharedPool int      `json:"pool.shared"`
+	LegacyPool int      `json:"pool.legacy"`
+	Model      string   `json:"model"`
+	TimeScale  float64  `json:"timeScale"`
+	Access     Access   `json:"access,omitempty"`
+	Hosts      []string `json:"host,omitempty"`
+	Listen     string   `json:"listen"`
+
+	Concurrency          int     `json:"quotas.concurrency,omitempty"`
+	HyperplaneENIsPerVPC int     `json:"quotas.hyperplaneEnisPerVpc,omitempty"`
+	InterfacesPerRegion  int     `json:"quotas.interfacesPerRegion,omitempty"`
+	ConnectionsPerENI    int     `json:"quotas.connectionsPerEni,omitempty"`
+	EC2CallsPerSecond    float64 `json:"quotas.ec2CallsPerSecond,omitempty"`
+	EC2Burst             int     `json:"quotas.ec2Burst,omitempty"`
+	MemoryPerInterface   int     `json:"quotas.memoryPerInterface,omitempty"`
+	KeepInterfaces       string  `json:"quotas.keepInterfaces,omitempty"`
+	Idle                 string  `json:"quotas.idle,omitempty"`
+}
+
+func (s Settings) written() writtenSettings {
+	q := s.Quotas
+	return writtenSettings{
+		Store: s.Store, SharedPool: s.SharedPool, LegacyPool: s.LegacyPool, Access: s.Access, Hosts: s.Hosts, Listen: s.Listen,
+		Model: map[bool]string{false: "none", true: "aws"}[s.Model.AWS], TimeScale: cmp.Or(s.Model.Scale, 1),
+		Concurrency: q.Concurrency, HyperplaneENIsPerVPC: q.HyperplaneENIsPerVPC, InterfacesPerRegion: q.InterfacesPerRegion,
+		ConnectionsPerENI: q.ConnectionsPerENI, EC2CallsPerSecond: q.EC2CallsPerSecond, EC2Burst: q.EC2Burst,
+		MemoryPerInterface: q.MemoryPerInterface, KeepInterfaces: writtenTime(q.KeepInterfaces), Idle: writtenTime(q.Idle),
+	}
+}
+
+// writtenTime is a time as topologies have it: 10m, not 10m0s. One that is left out is empty.
+func writtenTime(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
+
+// SettingName is what one of those that cannot change is called in a sentence.
+func SettingName(setting string) string {
+	switch setting {
+	case "workers":
+		return "number of workers"
+	case "internet":
+		return "setting of internet"
+	}
+	return setting
 }
 
 // Inherit fills what s leaves open with what a lab has, or with what a new one gets.
@@ -64,7 +123,7 @@ func (d *Daemon) loadSettings() error {
 	}
 	d.settings = d.Config.Settings.Inherit(kept)
 	if what, fixed := d.settings.Difference(kept); had && fixed {
-		return fmt.Errorf("its state was made with another %s, which cannot change; 'enilab down --name %s' removes it, or give the former %s", what, d.Name, what)
+		return fmt.Errorf("its state was made with another %s, which cannot change; 'enilab down --name %s' removes it, or give the former %s", SettingName(what), d.Name, SettingName(what))
 	}
 	return table.Put(settingsKey, d.settings)
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -50,4 +51,50 @@ func TestRegionOfALab(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What differs is said as topologies and flags give it.
+func TestSettingsThatDifferAreSaidAsTheyAreWritten(t *testing.T) {
+	has := Settings{SharedPool: 8, Quotas: lambda.Quotas{Idle: 90 * time.Second}}
+	is := Settings{
+		SharedPool: 3, Model: lambda.Model{AWS: true, Scale: 10}, Hosts: []string{"lab"},
+		Quotas: lambda.Quotas{Idle: 10 * time.Minute, KeepInterfaces: time.Hour, EC2CallsPerSecond: -1},
+	}
+	const want = `host none → ["lab"], model none → aws, pool.shared 8 → 3, quotas.ec2CallsPerSecond none → -1, ` +
+		`quotas.idle 1m30s → 10m, quotas.keepInterfaces none → 1h, timeScale 1 → 10`
+	if got, fixed := is.Difference(has); got != want || fixed {
+		t.Errorf("%s, %v\nwant %s", got, fixed, want)
+	}
+}
+
+// No setting is forgotten: each can differ.
+func TestEverySettingCanDiffer(t *testing.T) {
+	var differ func(path string, change func(*Settings) reflect.Value)
+	differ = func(path string, change func(*Settings) reflect.Value) {
+		var s Settings
+		v := change(&s)
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				differ(path+"."+v.Type().Field(i).Name, func(s *Settings) reflect.Value { return change(s).Field(i) })
+			}
+			return
+		case reflect.Bool:
+			v.SetBool(true)
+		case reflect.Int, reflect.Int64:
+			v.SetInt(7)
+		case reflect.Float64:
+			v.SetFloat(7)
+		case reflect.String:
+			v.SetString("other")
+		case reflect.Slice:
+			v.Set(reflect.ValueOf([]string{"other"}))
+		default:
+			return // VerifySignatures, which nobody sets any more
+		}
+		if difference, _ := s.Difference(Settings{}); difference == "" {
+			t.Errorf("%s can be another, and nobody notices", path)
+		}
+	}
+	differ("", func(s *Settings) reflect.Value { return reflect.ValueOf(s).Elem() })
 }
