@@ -1,14 +1,12 @@
 package daemon
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 )
 
 // object is one thing that a topology declares, or that is: its kind, its name, and what is to be compared, as data.
@@ -158,7 +156,7 @@ func changes(from, to any) string {
 	return strings.Join(differences("", fields(from), fields(to)), ", ")
 }
 
-// differences names fields within fields as model.AWS.
+// differences names fields within fields as environment.NAME.
 func differences(in string, a, b map[string]any) (parts []string) {
 	names := slices.Sorted(maps.Keys(a))
 	for name := range b {
@@ -190,28 +188,7 @@ func fields(spec any) (m map[string]any) {
 	if err != nil {
 		panic(err) // specs are plain data
 	}
-	readDurations(reflect.TypeOf(spec), m)
 	return m
-}
-
-// readDurations writes those of a struct, which JSON has as nanoseconds, as people do.
-func readDurations(t reflect.Type, m map[string]any) {
-	if t == nil || t.Kind() != reflect.Struct {
-		return
-	}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		name = cmp.Or(name, f.Name)
-		switch v := m[name].(type) {
-		case float64:
-			if f.Type == reflect.TypeFor[time.Duration]() {
-				m[name] = time.Duration(v).String()
-			}
-		case map[string]any:
-			readDurations(f.Type, v)
-		}
-	}
 }
 
 // short is a value as one reads it in a line.

@@ -70,7 +70,7 @@ functions:
 		"timeout": {configure(func(in *lambda.UpdateFunctionConfigurationInput) { in.Timeout = new(4 * time.Second) }), "change function fn-a: timeout "},
 		"environment": {configure(func(in *lambda.UpdateFunctionConfigurationInput) {
 			in.Environment = map[string]string{"TWO": "2"}
-		}), "change function fn-a: environment "},
+		}), "change function fn-a: environment."},
 		"handler": {configure(func(in *lambda.UpdateFunctionConfigurationInput) { in.Handler = new("other") }), "change function fn-a: handler "},
 		"layers": {configure(func(in *lambda.UpdateFunctionConfigurationInput) {
 			in.Layers = new([]string)

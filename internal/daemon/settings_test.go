@@ -8,20 +8,8 @@ import (
 
 	"enilab/internal/lambda"
 	"enilab/internal/state"
+	"enilab/netlab"
 )
-
-// Settings that differ are told as people write them, each on its own.
-func TestDifference(t *testing.T) {
-	was := Settings{Store: "/a", SharedPool: 4}
-	is := Settings{Store: "/b", SharedPool: 4, Quotas: lambda.Quotas{Idle: 10 * time.Second, Concurrency: 5}, Model: lambda.Model{AWS: true, Scale: 1}}
-	const want = "model.AWS false → true, model.Scale 0 → 1, quotas.concurrency none → 5, quotas.idle none → 10s, store /a → /b"
-	if got, fixed := is.Difference(was); got != want || fixed {
-		t.Errorf("%q, want %q", got, want)
-	}
-	if got := changes(resourceSpec{}, resourceSpec{Interval: 2 * time.Second}); got != "interval none → 2s" {
-		t.Errorf("%q", got)
-	}
-}
 
 func TestRegionOfALab(t *testing.T) {
 	for name, c := range map[string]struct{ kept, asked, want string }{
@@ -64,6 +52,12 @@ func TestSettingsThatDifferAreSaidAsTheyAreWritten(t *testing.T) {
 		`quotas.idle 1m30s → 10m, quotas.keepInterfaces none → 1h, timeScale 1 → 10`
 	if got, fixed := is.Difference(has); got != want || fixed {
 		t.Errorf("%s, %v\nwant %s", got, fixed, want)
+	}
+	every := func(d time.Duration) resourceSpec {
+		return declareResource("vpc-a", netlab.ResourceSpec{Interval: d}, nil)
+	}
+	if got := changes(every(0), every(2*time.Second)); got != "interval none → 2s" {
+		t.Errorf("%q", got)
 	}
 }
 
