@@ -99,7 +99,10 @@ func (v *VPC) look(ctx context.Context, mend bool) (list []Drift, err error) {
 func (v *VPC) ownsLocked() func(Way) bool {
 	links, addresses := map[int]bool{}, map[netip.Prefix]bool{}
 	for _, i := range v.interfaces {
-		links[i.link], addresses[Host(i.Address)] = true, true
+		addresses[Host(i.Address)] = true
+		if i.complete.Load() { // else nobody but its maker knows its links
+			links[i.link] = true
+		}
 	}
 	return func(w Way) bool {
 		return w.Table == unix.RT_TABLE_MAIN && (w.Link != 0 && links[w.Link] || addresses[w.To] && w.Priority == 0)

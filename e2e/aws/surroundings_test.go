@@ -770,6 +770,9 @@ func TestRootless(t *testing.T) {
 				t.Errorf("invoke %s: %v %+v", f, err, out)
 			}
 		}
+		if out := l.say(t, "check"); !strings.Contains(out, "as the lab's state says") {
+			t.Errorf("check: %s", out)
+		}
 		for node, want := range map[string]string{"vpc-blue": "eni-", "vpc-green/whoami": "10.0.1.20/24", "steady-shared/1": "100.64.0."} {
 			if out := l.say(t, "exec", node, "--", "ip", "-brief", "address"); !strings.Contains(out, want) {
 				t.Errorf("exec %s: %s", node, out)
