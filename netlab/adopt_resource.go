@@ -10,8 +10,8 @@ import (
 
 // AdoptResource takes over a resource of an adopted VPC, with the interface that it has, and its server if that runs
 // still: was is the [Resource.State] of old. Otherwise the server is started again in its place. A resource that is not
-// there, or not at the address that s says, is fs.ErrNotExist; one that cannot be adopted is ended, unless ctx is, so that it can be
-// added anew.
+// there, or not at the address that s says, is fs.ErrNotExist; one that cannot be adopted is ended, unless ctx is, so that it
+// can be added anew.
 func (l *Lab) AdoptResource(ctx context.Context, vpc string, s ResourceSpec, was ResourceState) (*Resource, error) {
 	v := l.VPC(vpc)
 	if v == nil {

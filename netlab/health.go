@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HealthyWithin bounds how long a server may take to show that it is healthy, its check included: what Docker gives a container's health check
-// (https://docs.docker.com/reference/dockerfile/#healthcheck).
+// HealthyWithin bounds how long a server may take to show that it is healthy, its check included: what Docker gives a
+// container's health check (https://docs.docker.com/reference/dockerfile/#healthcheck).
 const HealthyWithin = 30 * time.Second
 
 var errServerEnded = errors.New("the server has ended meanwhile")

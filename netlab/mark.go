@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mark is a UTS namespace that a process has to itself, and all that it starts has with it, for good: what is confined can leave its
-// process group and its session, but no namespace. By it those are found that a process leaves behind. The zero mark is nobody's.
+// mark is a UTS namespace that a process has to itself, and all that it starts has with it, for good: what is confined can leave
+// its process group and its session, but no namespace. By it those are found that a process leaves behind. The zero mark is
+// nobody's.
 //
 // While it is open, no other namespace has its number.
 type mark struct{ file *os.File }
@@ -41,8 +42,8 @@ func markOf(pid int) mark {
 	return mark{file}
 }
 
-// end kills all that bear the mark, and returns when they have ended. Who has the mark was started after the process of the number
-// since; zero is any.
+// end kills all that bear the mark, and returns when they have ended. Who has the mark was started after the process of the
+// number since; zero is any.
 func (m mark) end(since int) error {
 	if m.file == nil {
 		return nil
@@ -52,8 +53,9 @@ func (m mark) end(since int) error {
 
 func (m mark) close() { m.file.Close() } // nil-safe
 
-// endProcesses kills all processes in a namespace that are younger than one, zero being any, and returns when they have ended. Kind
-// is what /proc/<pid>/ns calls such a namespace. It looks again until there are none, because they may start others meanwhile.
+// endProcesses kills all processes in a namespace that are younger than one, zero being any, and returns when they have ended.
+// Kind is what /proc/<pid>/ns calls such a namespace. It looks again until there are none, because they may start others
+// meanwhile.
 func endProcesses(kind string, namespace, since int) error {
 	id, err := idOf(namespace)
 	if err != nil {

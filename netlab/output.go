@@ -13,8 +13,8 @@ import (
 // output is what a server prints: a file in memory that is its standard output and error. It needs no reader, so the
 // server lives on when the lab's process has died, and a new one finds it behind the server's descriptor.
 //
-// The file is alone in a file system that is as large as it may become. What a server prints beyond that, faster than it is trimmed
-// or while nobody does, finds the disk full (ENOSPC). It does not stop the server, as a pipe would that nobody reads.
+// The file is alone in a file system that is as large as it may become. What a server prints beyond that, faster than it is
+// trimmed or while nobody does, finds the disk full (ENOSPC). It does not stop the server, as a pipe would that nobody reads.
 type output struct{ file *os.File }
 
 const (
@@ -37,7 +37,11 @@ func newOutput() (_ *output, err error) {
 	}
 	f := os.NewFile(uintptr(fd), outputName)
 	// The server, which is another user, may open it by /dev/stdout alone.
-	if err := errors.Join(os.NewSyscallError("fchmod", unix.Fchmod(fd, 0o666)), os.NewSyscallError("unlink", unix.Unlinkat(dir, outputName, 0))); err != nil {
+	err = errors.Join(
+		os.NewSyscallError("fchmod", unix.Fchmod(fd, 0o666)),
+		os.NewSyscallError("unlink", unix.Unlinkat(dir, outputName, 0)),
+	)
+	if err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -46,8 +46,8 @@ func TestOutputStaysSmall(t *testing.T) {
 	}
 }
 
-// TestOutputIsBounded: a server that prints faster than anybody trims takes so much memory and no more. It is told that the disk is
-// full, and can print again as soon as somebody trims.
+// TestOutputIsBounded: a server that prints faster than anybody trims takes so much memory and no more. It is told that the disk
+// is full, and can print again as soon as somebody trims.
 func TestOutputIsBounded(t *testing.T) {
 	nstest.NoLeaks(t)
 	nstest.NeedRoot(t)

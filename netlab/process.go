@@ -43,7 +43,9 @@ func startProcess(ctx context.Context, n *Node, argv []string) (_ *Process, err 
 		return nil, fmt.Errorf("%s: output of %s: %w", n.Name, argv[0], err)
 	}
 	p.file = p.output.id()
-	cmd, m, err := n.start(context.WithoutCancel(ctx), argv, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = p.output.file, p.output.file })
+	cmd, m, err := n.start(context.WithoutCancel(ctx), argv, func(cmd *exec.Cmd) {
+		cmd.Stdout, cmd.Stderr = p.output.file, p.output.file
+	})
 	if err != nil {
 		p.output.close()
 		return nil, fmt.Errorf("%s: %w", n.Name, err)

@@ -106,8 +106,8 @@ func RemoveCgroups(lab string) error {
 	return err
 }
 
-// TryCgroups makes a lab's control groups and removes them again. It tells of which version they are, and why there can be none, as
-// [NewCgroups] would. Untold is what [Cgroups.Untold] says.
+// TryCgroups makes a lab's control groups and removes them again. It tells of which version they are, and why there can be none,
+// as [NewCgroups] would. Untold is what [Cgroups.Untold] says.
 func TryCgroups(lab string) (version string, untold, err error) {
 	if err := CheckCgroups(); err != nil {
 		return "", nil, err
@@ -135,8 +135,8 @@ func (c *Cgroups) version() string {
 	return "version 1"
 }
 
-// Untold is why the kernel does not tell when an environment has more memory than it may, so that the lab looks four times a second.
-// nil: it does tell. It makes a group to find out.
+// Untold is why the kernel does not tell when an environment has more memory than it may, so that the lab looks four times a
+// second. nil: it does tell. It makes a group to find out.
 func (c *Cgroups) Untold() (err error) {
 	const most = 128 << 20
 	g, err := c.New("untold", Limits{Memory: most})

@@ -302,8 +302,8 @@ func enable(dir string, controllers []string) error {
 // all labs wait.
 func (h hierarchy) top() string { return filepath.Join(h.mount, cgroupTop) }
 
-// lock keeps labs that come and go at the same time from taking the top directory from each other. It is fs.ErrNotExist if there is
-// none.
+// lock keeps labs that come and go at the same time from taking the top directory from each other. It is fs.ErrNotExist if there
+// is none.
 func (h hierarchy) lock() (unlock func(), err error) {
 	for {
 		f, err := os.Open(h.top())

@@ -17,8 +17,8 @@ const UIDs = 1 << 20
 // counts by user id, inotify instances say, labs do not share.
 //
 // A range is a byte of a file that all labs see, wherever their mounts and names are, and that only root can open: the list of
-// processes in the group that holds all labs, which is there as long as one of them is. A lab holds a lock on its byte. The kernel
-// does not mind, and nothing has to be taken away for a lab that was killed.
+// processes in the group that holds all labs, which is there as long as one of them is. A lab holds a lock on its byte. The
+// kernel does not mind, and nothing has to be taken away for a lab that was killed.
 func (c *Cgroups) ClaimUIDs(base uint32, ranges int) (first uint32, err error) {
 	if c.uids != nil {
 		return 0, errors.New("cgroup: the lab has its user ids already")

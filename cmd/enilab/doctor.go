@@ -93,7 +93,8 @@ func doctorInside(streams) *cobra.Command {
 // version, and the kernel does not tell of memory for some reason, or there are none for some reason. The arguments are what
 // [sandbox.TryCgroups] has found.
 func limits(version string, untold, none error, rootless bool) doctor.Check {
-	c := doctor.Check{Name: "limits of environments", Status: doctor.OK, Detail: "memory, processes and CPU by control groups, " + version}
+	c := doctor.Check{Name: "limits of environments", Status: doctor.OK}
+	c.Detail = "memory, processes and CPU by control groups, " + version
 	switch {
 	case none != nil:
 		c.Status, c.Detail = doctor.Warn, fmt.Sprintf("none: environments run without limits of memory, processes and CPU: %v", none)
@@ -109,7 +110,8 @@ func limits(version string, untold, none error, rootless bool) doctor.Check {
 		}
 	case untold != nil:
 		c.Status = doctor.Info
-		c.Detail += fmt.Sprintf("; the kernel does not tell when an environment has more memory than it may, so that the lab looks four times a second: %v", untold)
+		c.Detail += fmt.Sprintf("; the kernel does not tell when an environment has more memory than it may, "+
+			"so that the lab looks four times a second: %v", untold)
 	}
 	return c
 }

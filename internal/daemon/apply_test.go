@@ -124,8 +124,8 @@ func TestWhoAskedMayGo(t *testing.T) {
 	b.wantAs(t, moved)
 }
 
-// A daemon that ends in the midst of an apply leaves records of which the next one makes servers that run, as they were to be; the
-// next apply does the rest.
+// A daemon that ends in the midst of an apply leaves records of which the next one makes servers that run, as they were to be;
+// the next apply does the rest.
 func TestDaemonEndsWithinApply(t *testing.T) {
 	b := newBed(t, Settings{Internet: true})
 	if a := b.up(t.Context(), unmoved, false); a.err != nil || len(a.failed) > 0 {

@@ -31,8 +31,8 @@ func (d *Daemon) createResource(ctx context.Context, o object) error {
 	return d.resources.add(ctx, recordOf(o))
 }
 
-// freeAddresses ends the servers that are to have another address, so that each finds its own free. Whatever happens then, they come
-// up again as they are to be.
+// freeAddresses ends the servers that are to have another address, so that each finds its own free. Whatever happens then, they
+// come up again as they are to be.
 func (d *Daemon) freeAddresses(_ context.Context, steps []step) map[string]error {
 	failed := map[string]error{}
 	for _, s := range steps {

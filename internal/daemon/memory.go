@@ -22,8 +22,8 @@ func limitHeap(log *slog.Logger) {
 	debug.SetMemoryLimit(int64(own.Sys) + left/2)
 }
 
-// eventMemory is what events that wait may take at the moment: an eighth of what is left. They wait for hours, and all of them are
-// there again when the next daemon starts.
+// eventMemory is what events that wait may take at the moment: an eighth of what is left. They wait for hours, and all of them
+// are there again when the next daemon starts.
 func eventMemory() int64 {
 	left, err := memory.Available("/proc")
 	if err != nil {

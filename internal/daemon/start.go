@@ -71,7 +71,8 @@ func (d *Daemon) build(ctx context.Context) (err error) {
 	c := lab.Config{
 		Name: d.Cgroups, Store: d.settings.Store, Uploads: d.Uploads, Workers: d.settings.Workers,
 		Account: d.settings.Account, Region: d.settings.Region, Quotas: d.settings.Quotas, Model: d.settings.Model,
-		Allowed: d.iam.Allowed, Role: d.iam.RoleExists, Identify: d.identify, Room: eventMemory, State: d.db, Events: d.events, Log: d.Log,
+		Allowed: d.iam.Allowed, Role: d.iam.RoleExists, Identify: d.identify, Room: eventMemory,
+		State: d.db, Events: d.events, Log: d.Log,
 	}
 	if d.settings.Internet {
 		c.Internet = d.Internet
@@ -82,7 +83,8 @@ func (d *Daemon) build(ctx context.Context) (err error) {
 	if d.lab.Limits != nil {
 		d.recovery.Notes = append(d.recovery.Notes, fmt.Sprintf("environments have no control groups: %v", d.lab.Limits))
 	} else if untold := d.lab.Lambda.Cgroups.Untold(); untold != nil {
-		d.recovery.Notes = append(d.recovery.Notes, fmt.Sprintf("whether an environment has more memory than it may is looked at four times a second: the kernel does not tell: %v", untold))
+		d.recovery.Notes = append(d.recovery.Notes, fmt.Sprintf("whether an environment has more memory than it may "+
+			"is looked at four times a second: the kernel does not tell: %v", untold))
 	}
 	d.recovery.Adopted, d.recovery.Built = d.lab.Adopted, d.lab.Built
 	return nil

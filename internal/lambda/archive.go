@@ -95,11 +95,11 @@ func (a *archive) drop() error {
 	return nil
 }
 
-// noSuchKey is AWS's sentence for a file that is not in the function store, and which it is. Where the store is on the host is for
-// the lab's owner.
+// noSuchKey is AWS's sentence for a file that is not in the function store, and which it is. Where the store is on the host is
+// for the lab's owner.
 func noSuchKey(key string, err error) error {
-	return conceal(InvalidParameterValue, err, "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist."+
-		" (%q is not in the lab's function store; put it there first)", key)
+	return conceal(InvalidParameterValue, err, "Error occurred while GetObject. S3 Error Code: NoSuchKey. "+
+		"S3 Error Message: The specified key does not exist. (%q is not in the lab's function store; put it there first)", key)
 }
 
 // putCode brings code into a store, checked, and holds it for the caller. Whether there is a bootstrap in it shows when it is

@@ -74,7 +74,8 @@ type eventQueue struct {
 func (s *Service) accept(v *version, e *asyncEvent) error {
 	if queued := s.queued.Add(e.size()); queued > s.room(queued) {
 		s.queued.Add(-e.size())
-		return refuse(TooManyRequests, "the events that wait in this lab take %d MB, which is all there is room for", (queued-e.size())>>20)
+		taken := (queued - e.size()) >> 20
+		return refuse(TooManyRequests, "the events that wait in this lab take %d MB, which is all there is room for", taken)
 	}
 	if err := s.asyncs.Put(e.ID, *e); err != nil {
 		s.queued.Add(-e.size())

@@ -103,7 +103,8 @@ func reasonSaid(err error) string {
 	return "An internal error occurred. The lab's log has the cause."
 }
 
-// attachError tells why an environment could not be connected, in the words of Invoke. What the kernel has said of it is in the log.
+// attachError tells why an environment could not be connected, in the words of Invoke. What the kernel has said of it is in the
+// log.
 func attachError(c FunctionConfiguration, err error) error {
 	if e := (*interfaceError)(nil); errors.As(err, &e) {
 		return conceal(faces[e.failure].code, err, "%s", e.said())
@@ -112,8 +113,8 @@ func attachError(c FunctionConfiguration, err error) error {
 	if c.VpcConfig.Attached() {
 		to = fmt.Sprintf("to subnets %s of VPC %s", strings.Join(c.VpcConfig.SubnetIDs, ", "), c.VpcConfig.VpcID)
 	}
-	return conceal(EC2UnexpectedException, err, "Lambda received an unexpected Amazon EC2 client exception while setting up for the Lambda function."+
-		" An environment of %s could not be connected %s; the lab's log has the cause.", c.FunctionName, to)
+	return conceal(EC2UnexpectedException, err, "Lambda received an unexpected Amazon EC2 client exception while setting up"+
+		" for the Lambda function. An environment of %s could not be connected %s; the lab's log has the cause.", c.FunctionName, to)
 }
 
 // interfaceActions are what Lambda does to interfaces with the rights of the function's execution role.

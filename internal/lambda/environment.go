@@ -58,8 +58,8 @@ func (s *Service) start(ctx context.Context, g *generation, x *execution) (*envi
 	return s.provide(ctx, g, x)
 }
 
-// archiveError tells an archive that is not as it must be from a lab that cannot read or unpack it, for want of room say: then the
-// system has refused something, and not for a name that the archive gives. The format names what the archive is.
+// archiveError tells an archive that is not as it must be from a lab that cannot read or unpack it, for want of room say: then
+// the system has refused something, and not for a name that the archive gives. The format names what the archive is.
 func archiveError(err error, format string, args ...any) error {
 	code := InvalidParameterValue
 	if errno := syscall.Errno(0); errors.As(err, &errno) && errno != syscall.ENAMETOOLONG {

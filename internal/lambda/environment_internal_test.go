@@ -39,8 +39,8 @@ func TestSpawnError(t *testing.T) {
 	}
 }
 
-// What a client is told of an interface that could not be had names what was tried on what, and has no word of the kernel's or path of
-// the host's. Those are in the text, which the log and the lab's owner see.
+// What a client is told of an interface that could not be had names what was tried on what, and has no word of the kernel's or
+// path of the host's. Those are in the text, which the log and the lab's owner see.
 func TestAttachError(t *testing.T) {
 	c := FunctionConfiguration{FunctionName: "f", VpcConfig: VpcConfig{VpcID: "vpc-a", SubnetIDs: []string{"subnet-a", "subnet-b"}, SecurityGroupIDs: []string{"sg-a"}}}
 	met := &fs.PathError{Op: "open", Path: "/proc/77/ns/net", Err: syscall.EMFILE}

@@ -45,10 +45,10 @@ func waitEnd(ctx context.Context, process *os.File) error {
 	return waitUntil(ctx, process, func() bool { return false })
 }
 
-// waitRealm returns when a keeper has ended, and all of its realm with it; or all of it but what nobody takes leave of. The kernel does
-// not let go of a pid namespace's first process as long as there are others, and one that was entered from outside is there, dead,
-// until its parent out there has heard of it: that may be stopped (Ctrl-Z in 'enilab exec'), or be the first process of a container
-// that is no init. Nothing is left by then but numbers: what the dead had, the kernel has taken back.
+// waitRealm returns when a keeper has ended, and all of its realm with it; or all of it but what nobody takes leave of. The
+// kernel does not let go of a pid namespace's first process as long as there are others, and one that was entered from outside
+// is there, dead, until its parent out there has heard of it: that may be stopped (Ctrl-Z in 'enilab exec'), or be the first
+// process of a container that is no init. Nothing is left by then but numbers: what the dead had, the kernel has taken back.
 func waitRealm(ctx context.Context, process *os.File, pid int) error {
 	ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
 	if err != nil {

@@ -171,8 +171,8 @@ func TestSlowIsNotDead(t *testing.T) {
 	}
 }
 
-// TestWhoHasAskedIsAnswered: however many clients come that ask nothing, one whose request is being carried out is not sent away. It would
-// believe that nothing was done.
+// TestWhoHasAskedIsAnswered: however many clients come that ask nothing, one whose request is being carried out is not sent
+// away. It would believe that nothing was done.
 func TestWhoHasAskedIsAnswered(t *testing.T) {
 	nstest.NoLeaks(t)
 	path := filepath.Join(t.TempDir(), "keeper.sock")

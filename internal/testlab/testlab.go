@@ -1,5 +1,5 @@
-// Package testlab is for tests that make what outlives a process: control groups. It names them as a lab names its own, by who made
-// them, and removes those of tests that were killed.
+// Package testlab is for tests that make what outlives a process: control groups. It names them as a lab names its own, by who
+// made them, and removes those of tests that were killed.
 package testlab
 
 import (
@@ -16,8 +16,8 @@ import (
 	"enilab/sandbox"
 )
 
-// Name is that of a lab of the test's own, for its control groups. The word in it has letters and digits, and tells labs of one test
-// program apart. What tests have left whose process is dead is removed first: labs do that, too, and so does 'enilab gc'.
+// Name is that of a lab of the test's own, for its control groups. The word in it has letters and digits, and tells labs of one
+// test program apart. What tests have left whose process is dead is removed first: labs do that, too, and so does 'enilab gc'.
 func Name(tb testing.TB, word string) string {
 	tb.Helper()
 	removeLabs(tb)

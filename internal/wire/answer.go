@@ -13,7 +13,8 @@ import (
 func (x *exchange) refuse(err error) {
 	var e APIError
 	internal := !errors.As(err, &e) || e.Status() == http.StatusInternalServerError
-	if (internal || e.Status() > http.StatusInternalServerError) && x.r.Context().Err() == nil { // else the client is gone, and that is the error
+	gone := x.r.Context().Err() != nil // the client has, and that is the error
+	if (internal || e.Status() > http.StatusInternalServerError) && !gone {
 		x.config.Log.Error("a request failed", "service", x.request.Service, "operation", x.request.Operation,
 			"request", x.request.ID, "err", err)
 	}
