@@ -50,7 +50,8 @@ func (h iamHandlers) getRole(_ context.Context, in *iamapi.GetRoleRequest) (*iam
 }
 
 func (h iamHandlers) listRoles(_ context.Context, in *iamapi.ListRolesRequest) (*iamapi.ListRolesResponse, error) {
-	page, next, err := listing("ListRoles", h.ListRoles(given(in.PathPrefix)), func(r iam.Role) string { return r.RoleName }, in.Marker, in.MaxItems)
+	key := func(r iam.Role) string { return r.RoleName }
+	page, next, err := listing("ListRoles", h.ListRoles(given(in.PathPrefix)), key, in.Marker, in.MaxItems)
 	roles := convert(page, func(r iam.Role) iamapi.Role {
 		answer := roleAnswer(r)
 		answer.Tags, answer.PermissionsBoundary = nil, nil // IAM's lists leave them out
@@ -93,6 +94,7 @@ func (h iamHandlers) listInstanceProfilesForRole(_ context.Context, in *iamapi.L
 	if _, err := h.GetRole(*in.RoleName); err != nil {
 		return nil, err
 	}
-	page, next, err := listing("ListInstanceProfilesForRole", []iamapi.InstanceProfile{}, func(p iamapi.InstanceProfile) string { return *p.InstanceProfileName }, in.Marker, in.MaxItems)
+	key := func(p iamapi.InstanceProfile) string { return *p.InstanceProfileName }
+	page, next, err := listing("ListInstanceProfilesForRole", []iamapi.InstanceProfile{}, key, in.Marker, in.MaxItems)
 	return &iamapi.ListInstanceProfilesForRoleResponse{InstanceProfiles: page, Marker: next, IsTruncated: new(next != nil)}, err
 }

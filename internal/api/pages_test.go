@@ -29,7 +29,8 @@ func TestTokensOfNobody(t *testing.T) {
 		required[op] = "RoleName=f"
 	}
 	own := *answer(awsiam.NewFromConfig(f.Config).CreatePolicy(t.Context(), &awsiam.CreatePolicyInput{
-		PolicyName: aws.String("own"), PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}`),
+		PolicyName:     aws.String("own"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}`),
 	}))(t).Policy.Arn
 	required["ListPolicyTags"] = "PolicyArn=" + own
 	asked := map[string]int{}
@@ -55,10 +56,12 @@ func TestTokensOfNobody(t *testing.T) {
 		return "Action=" + op.Name + "&Version=" + op.Service.Version + "&" + more
 	}
 	for _, op := range ec2api.Operations() {
-		holds(op, "POST", "/", form(op, "NextToken=junk"), "NextToken", "<Code>InvalidParameterValue</Code>", "Value ( junk ) for parameter NextToken is invalid. The token is invalid.")
+		holds(op, "POST", "/", form(op, "NextToken=junk"), "NextToken", "<Code>InvalidParameterValue</Code>",
+			"Value ( junk ) for parameter NextToken is invalid. The token is invalid.")
 	}
 	for _, op := range iamapi.Operations() {
-		holds(op, "POST", "/", form(op, "Marker=junk&"+required[op.Name]), "Marker", "<Code>ValidationError</Code>", "Invalid Marker: junk")
+		holds(op, "POST", "/", form(op, "Marker=junk&"+required[op.Name]), "Marker",
+			"<Code>ValidationError</Code>", "Invalid Marker: junk")
 	}
 	for _, op := range lambdaapi.Operations() {
 		if op.Method != "GET" {
@@ -81,7 +84,8 @@ func TestPagesOfWhatIsDeleted(t *testing.T) {
 	r := newRegion(t)
 	ctx, c := t.Context(), awsiam.NewFromConfig(r.Config)
 	for i := range 7 {
-		answer(c.CreateRole(ctx, &awsiam.CreateRoleInput{RoleName: aws.String(fmt.Sprint("role-", i)), AssumeRolePolicyDocument: aws.String(iam.LambdaTrust)}))(t)
+		name := fmt.Sprint("role-", i)
+		answer(c.CreateRole(ctx, &awsiam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(iam.LambdaTrust)}))(t)
 	}
 	var seen []string
 	for in := (&awsiam.ListRolesInput{MaxItems: aws.Int32(3)}); ; {
@@ -120,7 +124,8 @@ func TestPagesOfVersions(t *testing.T) {
 	want := ""
 	for _, name := range []string{"f", "f-2", "g"} {
 		for _, version := range strings.Fields("$LATEST 1 2 9 10 11 100") {
-			all = append(all, lambda.FunctionConfiguration{FunctionName: name, Version: version, FunctionARN: "arn:aws:lambda:us-east-1:123456789012:function:" + name + ":" + version})
+			arn := "arn:aws:lambda:us-east-1:123456789012:function:" + name + ":" + version
+			all = append(all, lambda.FunctionConfiguration{FunctionName: name, Version: version, FunctionARN: arn})
 			want += name + " " + version + "\n"
 		}
 	}

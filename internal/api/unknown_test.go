@@ -25,7 +25,8 @@ func TestNothingUnknownIsTaken(t *testing.T) {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, r)
 		text := w.Body.String() + w.Header().Get("X-Amzn-ErrorType")
-		if w.Code != 400 || !strings.Contains(text, name+" is not recognized") || !slices.ContainsFunc(codes, func(c string) bool { return strings.Contains(text, c) }) {
+		known := func(code string) bool { return strings.Contains(text, code) }
+		if w.Code != 400 || !strings.Contains(text, name+" is not recognized") || !slices.ContainsFunc(codes, known) {
 			t.Errorf("%s's %s: %d %s", op.Service.Name, op.Name, w.Code, text)
 		}
 	}
@@ -42,7 +43,8 @@ func TestNothingUnknownIsTaken(t *testing.T) {
 		}
 		refuses(op, httptest.NewRequest(op.Method, path+query+"Colour=red", nil), "Colour", "InvalidParameterValueException")
 		if op.Name != "Invoke" { // its body is the function's
-			refuses(op, httptest.NewRequest(op.Method, path, strings.NewReader(`{"Colour":"red"}`)), "Colour", "InvalidParameterValueException")
+			r := httptest.NewRequest(op.Method, path, strings.NewReader(`{"Colour":"red"}`))
+			refuses(op, r, "Colour", "InvalidParameterValueException")
 		}
 	}
 }

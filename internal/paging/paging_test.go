@@ -71,7 +71,8 @@ func TestTokensOfOthers(t *testing.T) {
 	_, other, _ := Page("Digits", []string{"1", "2"}, itself, "", 1)
 	for _, token := range []string{
 		"junk", "?", "MTIgeA", "5", other, "Letters", base64.RawURLEncoding.EncodeToString([]byte("Letters")),
-		base64.RawURLEncoding.EncodeToString([]byte("Letters~short")), base64.StdEncoding.EncodeToString([]byte("LettersLetters=ab")) + "=",
+		base64.RawURLEncoding.EncodeToString([]byte("Letters~short")),
+		base64.StdEncoding.EncodeToString([]byte("LettersLetters=ab")) + "=",
 	} {
 		for _, all := range [][]string{nil, {"a", "b"}} {
 			if page, next, known := Page("Letters", all, itself, token, 1); known || page != nil || next != "" {

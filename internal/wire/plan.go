@@ -41,7 +41,7 @@ type member struct {
 	plan      *plan   // of a structure
 	name      string  // in the model
 	query     string  // the parameter in a form; to a list's, an index is added
-	emptyList string  // the parameter that, with an empty value, is the query protocol's list without elements; empty if there is none
+	emptyList string  // the parameter that, with an empty value, is a list without elements; empty if there is none
 	xml       string  // the element in an answer
 	item      string  // the elements in a list's
 	location  string  // in HTTP, if it is not in the body: uri, header, querystring, statusCode, payload

@@ -27,8 +27,14 @@ func (p *plan) unknownParameter(parameters []parameter) (name string, found bool
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html
 func ofSignature(name string) bool {
 	const prefix = "X-Amz-"
-	return len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) ||
-		slices.Contains([]string{"AWSAccessKeyId", "Expires", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp"}, name)
+	if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+		return true
+	}
+	switch name {
+	case "AWSAccessKeyId", "Expires", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion", "Timestamp":
+		return true
+	}
+	return false
 }
 
 // takes tells whether a parameter leads to a value of the structure. An empty one may also lead to a structure or list, which
@@ -245,7 +251,8 @@ func (t *jsonText) skip() {
 	}
 }
 
-// unknownParameter refuses a parameter of a form or query. The sentence is EC2's: https://github.com/aws/aws-sdk-ruby/pull/422
+// unknownParameter refuses a parameter of a form or query. The sentence is EC2's.
+// https://github.com/aws/aws-sdk-ruby/pull/422
 func (x *exchange) unknownParameter(r *route, name string) *Error {
 	name = shortened(name)
 	if x.protocol() == EC2Query {

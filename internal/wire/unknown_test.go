@@ -104,7 +104,8 @@ func TestUnknownMembers(t *testing.T) {
 func FuzzUnknownMembers(f *testing.F) {
 	for _, seed := range []string{
 		`{"Name":"a","Lists":[{"Size":1},null,{"SubnetIds":["}"]}],"VpcConfig":{"Size":1}}`, `{"Variables":{"A":"1","B":"2"},"Foo":{}}`,
-		`{"VpcConfig":{"Size":1},"vpcconfig":null}`, `{"Lists":[{"Size":1}],"Lists":[]}`, `{"Name":"\\\"","Weights":{"1":-0.5e1}}`, ` { } `,
+		`{"VpcConfig":{"Size":1},"vpcconfig":null}`,
+		`{"Lists":[{"Size":1}],"Lists":[]}`, `{"Name":"\\\"","Weights":{"1":-0.5e1}}`, ` { } `,
 	} {
 		f.Add(seed)
 	}
@@ -135,7 +136,8 @@ func TestUnknownQuery(t *testing.T) {
 	}
 	r := &route{Spec: Spec{URI: "/layers/{Name}?find=LayerVersion"}, in: planOf(reflect.TypeFor[in]())}
 	for text, want := range map[string]string{
-		"": "", "Marker=a": "", "find=LayerVersion&Marker=a&X-Amz-Date=x": "", "marker=a": "marker", "Name=a": "Name", "Z=1&Marker=&Foo=": "Foo",
+		"": "", "Marker=a": "", "find=LayerVersion&Marker=a&X-Amz-Date=x": "", "marker=a": "marker",
+		"Name=a": "Name", "Z=1&Marker=&Foo=": "Foo",
 	} {
 		q, err := url.ParseQuery(text)
 		if got, found := r.unknownQuery(q); got != want || found != (want != "") || err != nil {
