@@ -239,6 +239,11 @@ func TestAnothersTopology(t *testing.T) {
 	c.call(strings.Fields("up --name new --dry-run")...).want(t, 0, []string{"would create vpc vpc-a"}, nil)
 	write(t, dir, "h1.lab.yml", "name: lab\nvpcs: {vpc-a: {cidr: 10.0.0.0/16}}\n")
 	c.call(strings.Fields("up --name lab --dry-run")...).want(t, 0, []string{"would create vpc vpc-a"}, nil)
+	write(t, dir, "h2.lab.yml", "name: h2\n")
+	c.call(strings.Fields("up --name lab --dry-run")...).want(t, 0, []string{"would make an empty lab"}, []string{"none of the topologies here is taken", "-t"})
+	for _, args := range []string{"up --dry-run", "up --name new --dry-run", "up --name lab --dry-run -t ."} {
+		c.call(strings.Fields(args)...).wantLine(t, 2, "several topologies, name one: h1.lab.yml, h2.lab.yml")
+	}
 }
 
 // What a run could not listen on a dry run refuses, too.

@@ -70,6 +70,10 @@ happens to lie in the working directory, and is another lab's, is refused for a 
 
 func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 	d, err := f.load(ctx, s.in)
+	if errors.Is(err, topology.ErrSeveral) && f.path == "" && f.isThere() { // it needs none to be brought back
+		fmt.Fprintf(s.err, "Note: none of the topologies here is taken; give one with -t to make lab %s what it says.\n", f.name)
+		d, err = nil, nil
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +169,15 @@ func (s streams) up(ctx context.Context, f *upFlags) (err error) {
 		return errors.Join(s.follow(ctx, place, fresh), err)
 	}
 	return nil
+}
+
+// isThere tells whether the flags name a lab that is there.
+func (f *upFlags) isThere() bool {
+	if f.name == "" {
+		return false
+	}
+	p, err := f.roots.Of(f.name)
+	return err == nil && p.Exists()
 }
 
 // place is the lab that is meant: without a name and a topology the one that there is, or a new one.

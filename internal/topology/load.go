@@ -19,7 +19,10 @@ const Suffix = ".lab.yml"
 // maxSize bounds a file. A thousand functions take a tenth of it.
 const maxSize = 1 << 20
 
-// Find names the only topology file of a directory. Without one the error is an [fs.ErrNotExist].
+// ErrSeveral is met where there is more than one topology.
+var ErrSeveral = errors.New("several topologies")
+
+// Find names the only topology file of a directory. Without one the error is an [fs.ErrNotExist], and with more an [ErrSeveral].
 func Find(dir string) (string, error) {
 	paths, err := List(dir)
 	switch {
@@ -33,7 +36,7 @@ func Find(dir string) (string, error) {
 	for i, p := range paths {
 		paths[i] = filepath.Base(p)
 	}
-	return "", fmt.Errorf("%s has several topologies, name one: %s", dir, strings.Join(paths, ", "))
+	return "", fmt.Errorf("%s has %w, name one: %s", dir, ErrSeveral, strings.Join(paths, ", "))
 }
 
 // List names the topology files of a directory, in the order of their names.
