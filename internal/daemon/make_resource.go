@@ -32,8 +32,8 @@ func (d *Daemon) createResource(ctx context.Context, o object) error {
 }
 
 // freeAddresses ends the servers that are to have another address, so that each finds its own free. Whatever happens then, they
-// come up again as they are to be.
-func (d *Daemon) freeAddresses(_ context.Context, steps []step) map[string]error {
+// come up again as they are to be, or as they were.
+func (d *Daemon) freeAddresses(ctx context.Context, steps []step) map[string]error {
 	failed := map[string]error{}
 	for _, s := range steps {
 		if s.Action != Update {
@@ -41,7 +41,7 @@ func (d *Daemon) freeAddresses(_ context.Context, steps []step) map[string]error
 		}
 		old, now := s.from.Spec.(resourceSpec), s.to.Spec.(resourceSpec)
 		if old.Subnet != now.Subnet || old.Address != now.Address {
-			if _, err := d.resources.stop(recordOf(*s.to)); err != nil {
+			if _, err := d.resources.stop(ctx, recordOf(*s.to)); err != nil {
 				failed[s.Name] = err
 			}
 		}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -70,27 +71,67 @@ func TestRedisThatServesNobody(t *testing.T) {
 	}
 }
 
-// A Redis that a failed change has ended is back with what its topology declares, and it is said that the rest is lost.
+// A Redis that a failed change has ended is back with all that it held, or, if that could not be had, with what its topology
+// declares; which of both is said.
 func TestRedisWhoseChangeFails(t *testing.T) {
 	b := newBed(t, Settings{})
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed")
 	}
-	was := shop("serve: redis, data: {tenant: blue}, subnet: subnet-a")
+	was := shop("serve: redis, data: {tenant: blue, deleted: yes, changed: no}, subnet: subnet-a")
 	if a := b.up(t.Context(), was, false); a.err != nil || len(a.failed) > 0 {
 		t.Fatalf("%+v", a)
 	}
-	a := b.up(t.Context(), shop("command: [/bin/false], health: {port: 80}, subnet: subnet-a"), false)
-	if len(a.failed) != 1 || !strings.HasSuffix(a.failed[0], "; the former server is back with the data that was declared for it, and no other") {
-		t.Fatalf("%+v", a)
+	do := func(command string) string {
+		t.Helper()
+		c, err := dialRedis(t.Context(), b.lab.Network.Resource("vpc-a", "server"))
+		must(t, err)
+		defer c.Close()
+		var answers []string
+		for one := range strings.SplitSeq(command, "; ") {
+			words := strings.Fields(one)
+			args := make([]any, len(words)-1)
+			for i, w := range words[1:] {
+				args[i] = w
+			}
+			answer, err := c.DoContext(t.Context(), words[0], args...)
+			if err != nil {
+				t.Fatalf("%s: %v", one, err)
+			}
+			answers = append(answers, fmt.Sprintf("%s", answer))
+		}
+		return strings.Join(answers, " ")
 	}
-	c, err := dialRedis(t.Context(), b.lab.Network.Resource("vpc-a", "server"))
-	must(t, err)
-	defer c.Close()
-	if text, err := redis.String(c.DoContext(t.Context(), "GET", "tenant")); err != nil || text != "blue" {
-		t.Errorf("it holds %q: %v", text, err)
+	do("DEL deleted; SET changed yes; SET passing by EX 10000; RPUSH list a b c; SELECT 7; SET elsewhere here")
+	fail := func(broken, suffix string) {
+		t.Helper()
+		a := b.up(t.Context(), shop(broken), false)
+		if len(a.failed) != 1 || !strings.HasSuffix(a.failed[0], suffix) {
+			t.Fatalf("%+v", a)
+		}
+		b.wantAs(t, was)
 	}
-	b.wantAs(t, was)
+	const all = "GET tenant; EXISTS deleted; GET changed; GET passing; LRANGE list 0 -1; SELECT 7; GET elsewhere"
+	for _, broken := range []string{
+		"command: [/bin/false], health: {port: 80}, subnet: subnet-a",
+		"command: [/bin/false], health: {port: 80}, subnet: subnet-b, address: 10.0.2.9",
+	} {
+		fail(broken, "; the former server is back with its data")
+		if got, want := do(all), "blue %!s(int64=0) yes by [a b c] OK here"; got != want {
+			t.Errorf("it holds %q, want %q", got, want)
+		}
+	}
+	if left := do("PTTL passing"); left == "%!s(int64=-1)" {
+		t.Error("what is there for a time is there for ever")
+	}
+	do("CONFIG SET requirepass secret") // so that nobody can ask what it holds
+	fail("command: [/bin/false], health: {port: 80}, subnet: subnet-a", "; the former server is back with the data that was declared for it, and no other")
+	if got, want := do("GET tenant; DBSIZE"), "blue %!s(int64=3)"; got != want {
+		t.Errorf("it holds %q, want %q", got, want)
+	}
+	if n := len(b.resources.kept); n > 0 {
+		t.Errorf("the data of %d servers is still kept", n)
+	}
 }
 
 // One that is busy is not restarted: its data would be lost for somebody's script.

@@ -28,6 +28,7 @@ type resources struct {
 
 	mu      sync.Mutex // guards all below
 	watched map[string]*watched
+	kept    map[string][]entry // what Redis servers held that a change has ended, until they are back or another serves
 }
 
 // resourceRecord is what is kept of a resource. It is there before the resource is, and goes after it.
@@ -56,7 +57,7 @@ type watched struct {
 }
 
 func newResources(network *netlab.Lab, db *state.DB, bus *events.Bus, log *slog.Logger) *resources {
-	return &resources{network: network, records: state.TableOf[resourceRecord](db, "resources"), events: bus, log: log, watched: map[string]*watched{}}
+	return &resources{network: network, records: state.TableOf[resourceRecord](db, "resources"), events: bus, log: log, watched: map[string]*watched{}, kept: map[string][]entry{}}
 }
 
 // processes lists the servers that a former daemon has left running, as far as the records tell.
@@ -139,6 +140,7 @@ func (r *resources) bringOrBack(ctx context.Context, record *resourceRecord) (fo
 	wanted := *record
 	record.Before = nil
 	if found, err = r.bring(ctx, record); err == nil {
+		r.takeKept(record.key())
 		return found, r.records.Put(record.key(), *record) // a server that was found as recorded has not been noted
 	}
 	if ctx.Err() != nil {
@@ -152,15 +154,52 @@ func (r *resources) bringOrBack(ctx context.Context, record *resourceRecord) (fo
 	}
 	if backErr == nil {
 		*record = old
-		with := ""
-		if topology.ServesRedis(old.Spec) {
-			with = " with the data that was declared for it, and no other"
-		}
-		return false, fmt.Errorf("%w; the former server is back%s", err, with)
+		return false, fmt.Errorf("%w; the former server is back%s", err, r.refill(ctx, old))
 	}
 	*record = wanted
 	err = fmt.Errorf("%w; the former server has ended and does not come back, either: %w; both are tried on", err, backErr)
 	return false, errors.Join(err, r.network.RemoveResource(record.VPC, record.Spec.Name), r.records.Put(record.key(), wanted))
+}
+
+// refill has a Redis that is back hold what it held, and says what it holds.
+func (r *resources) refill(ctx context.Context, record resourceRecord) string {
+	entries, ok := r.takeKept(record.key())
+	if !topology.ServesRedis(record.Spec) {
+		return ""
+	}
+	if ok {
+		err := writeBack(ctx, r.network.Resource(record.VPC, record.Spec.Name), record.Data, entries)
+		if err == nil {
+			return " with its data"
+		}
+		r.log.Warn("a Redis has lost what it held", "resource", record.key(), "error", err)
+	}
+	return " with the data that was declared for it, and no other"
+}
+
+// keep holds what a Redis holds that is about to be ended.
+func (r *resources) keep(ctx context.Context, record resourceRecord) {
+	resource := r.network.Resource(record.VPC, record.Spec.Name)
+	if resource == nil || !topology.ServesRedis(record.Spec) {
+		return
+	}
+	entries, err := writtenTo(ctx, resource)
+	if err != nil {
+		r.log.Warn("what a Redis holds is not kept while it is changed", "resource", record.key(), "error", err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept[record.key()] = entries
+}
+
+// takeKept returns what was kept, which is then forgotten.
+func (r *resources) takeKept(key string) (entries []entry, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	entries, ok = r.kept[key]
+	delete(r.kept, key)
+	return entries, ok
 }
 
 // note fills a server that is not the one of the record, and records it.
@@ -182,6 +221,7 @@ func (r *resources) note(ctx context.Context, record *resourceRecord) error {
 // add starts a server and looks after it from then on.
 func (r *resources) add(ctx context.Context, record resourceRecord) error {
 	r.forget(record.key())
+	r.takeKept(record.key())
 	if err := r.records.Put(record.key(), record); err != nil {
 		return err
 	}
@@ -195,7 +235,7 @@ func (r *resources) add(ctx context.Context, record resourceRecord) error {
 // change makes a server anew, because its interface and process hang on what has changed. If the new one does not come up,
 // the old one is had back.
 func (r *resources) change(ctx context.Context, record resourceRecord) error {
-	record, err := r.stop(record)
+	record, err := r.stop(ctx, record)
 	if err != nil {
 		return err
 	}
@@ -211,7 +251,7 @@ func (r *resources) change(ctx context.Context, record resourceRecord) error {
 // stop ends a server that is to be what a record says, and returns that record, which says what the server was, too. It is
 // kept before the server ends: if nobody comes to start the new one, the next daemon does. If it cannot be stopped, a watch
 // looks after what there is.
-func (r *resources) stop(record resourceRecord) (resourceRecord, error) {
+func (r *resources) stop(ctx context.Context, record resourceRecord) (resourceRecord, error) {
 	records, err := r.records.All()
 	if err != nil {
 		return record, err
@@ -229,6 +269,7 @@ func (r *resources) stop(record resourceRecord) (resourceRecord, error) {
 		r.watch(old, err)
 		return record, err
 	}
+	r.keep(ctx, old)
 	if err := r.network.RemoveResource(record.VPC, record.Spec.Name); err != nil {
 		r.watch(record, err)
 		return record, err
@@ -240,6 +281,7 @@ func (r *resources) stop(record resourceRecord) (resourceRecord, error) {
 func (r *resources) remove(vpc, name string) error {
 	key := vpc + "/" + name
 	r.forget(key)
+	r.takeKept(key)
 	if err := r.network.RemoveResource(vpc, name); err != nil {
 		return err
 	}

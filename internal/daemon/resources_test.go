@@ -176,7 +176,7 @@ func TestChangeThatTheNextDaemonFinishes(t *testing.T) {
 	p, err := b.propose(ApplyRequest{File: "bed.lab.yml", Dir: b.dir, Topology: []byte(shop("command: [/bin/false], health: {port: 80}, subnet: subnet-b")), Store: b.dir})
 	must(t, err)
 	for range 2 { // for its address, and to be changed
-		_, err = b.resources.stop(recordOf(*p.steps[0].to))
+		_, err = b.resources.stop(t.Context(), recordOf(*p.steps[0].to))
 		must(t, err)
 	}
 	if _, _, err := b.resources.restore(t.Context()); err == nil || !strings.Contains(err.Error(), "the former server is back") {
