@@ -98,6 +98,21 @@ func (e *ENI) Connections() (int, error) {
 	return count, nil
 }
 
+// OpenConnections is how many of them count toward the capacity. It reads them all.
+func (e *ENI) OpenConnections() (int, error) {
+	flows, err := e.Flows()
+	return open(flows), err
+}
+
+func open(flows []Flow) (n int) {
+	for _, f := range flows {
+		if f.IsOpen() {
+			n++
+		}
+	}
+	return n
+}
+
 // Forget ends the connections that one slot has through the ENI.
 func (e *ENI) Forget(slot netip.Addr) error { return e.end(departed{slot: true}) }
 
@@ -152,12 +167,9 @@ func (e *ENI) Usage() (Usage, error) {
 	if err != nil {
 		return u, err
 	}
+	u.Connections = open(flows)
+	u.Closed = len(flows) - u.Connections
 	for _, f := range flows {
-		if f.IsOpen() {
-			u.Connections++
-		} else {
-			u.Closed++
-		}
 		u.InUse[f.Target]++
 	}
 	if u.Refused, err = e.Refused(); err != nil {

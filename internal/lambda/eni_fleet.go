@@ -102,6 +102,9 @@ func (m *sharedENIs) weigh(ctx context.Context, f *fleet) {
 	loads := make([]int, len(enis))
 	for i, e := range enis {
 		n, err := e.Connections()
+		if err == nil && m.isFull(n) { // the exact number costs more, and is never larger
+			n, err = e.OpenConnections()
+		}
 		if err != nil {
 			return // it has ended meanwhile
 		}
@@ -113,7 +116,7 @@ func (m *sharedENIs) weigh(ctx context.Context, f *fleet) {
 	for i, e := range enis {
 		e.load = loads[i]
 		total += loads[i]
-		full = full && float64(loads[i]) >= growAt*float64(m.capacity())
+		full = full && m.isFull(loads[i])
 	}
 	var surplus *sharedENI
 	switch {
@@ -136,6 +139,11 @@ func (m *sharedENIs) weigh(ctx context.Context, f *fleet) {
 			m.service.Log.Warn("end a surplus Hyperplane ENI", "eni", surplus.record.ID, "error", err)
 		}
 	}
+}
+
+// isFull tells whether an ENI with so many connections is to have another beside it.
+func (m *sharedENIs) isFull(connections int) bool {
+	return float64(connections) >= growAt*float64(m.capacity())
 }
 
 func (m *sharedENIs) capacity() int { return m.service.Quotas.connectionsPerENI() }
