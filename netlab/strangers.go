@@ -238,6 +238,9 @@ var (
 // strangeRouting finds rules of routing other than the three that every namespace begins with, and those that are missing.
 func (n *Node) strangeRouting(_ context.Context, _ Belongings, mend bool) (list []Drift, err error) {
 	rules, err := n.dump(unix.RTM_GETRULE, unix.SizeofRtMsg)
+	if errors.Is(err, unix.EOPNOTSUPP) { // a kernel without them, which has the three for good
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list rules of routing: %w", err)
 	}
@@ -342,6 +345,9 @@ func (n *Node) linkName(index int) string {
 func (n *Node) strangeQueues(_ context.Context, _ Belongings, mend bool) (list []Drift, err error) {
 	const sizeofTcmsg = 20
 	queues, err := n.dump(unix.RTM_GETQDISC, sizeofTcmsg)
+	if errors.Is(err, unix.EOPNOTSUPP) { // a kernel without them
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list queueing disciplines: %w", err)
 	}

@@ -42,7 +42,8 @@ func upCommand(s streams) *cobra.Command {
 		Use: "up", Aliases: []string{"deploy"}, Short: "Build the lab of a topology and serve it until 'enilab down'", Args: noArgs,
 		Long: `Build the lab that a *.lab.yml topology declares, and serve the AWS API for it until
 'enilab down'. Without a topology the lab is empty: fill it with the AWS CLI or an SDK.
-On a running lab, make it as the topology says and print what that changes. After the
+On a running lab, make it as the topology says and print what that changes; what 'enilab
+check' finds in its namespaces that is not the lab's is taken away. After the
 daemon was killed, or the machine restarted, bring the same lab back. A topology that
 happens to lie in the working directory, and is another lab's, is refused for a lab that
 --name names and that is there: give it with -t if it is meant.`,
