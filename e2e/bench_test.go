@@ -156,7 +156,8 @@ func TestBenchWithoutItsFile(t *testing.T) {
 		if err := json.Unmarshal([]byte(res.stdout), &got); err != nil || got.Schema != "enilab.bench/v1" || len(got.Figures) == 0 {
 			t.Errorf("on standard output is no result: %v: %.200s", err, res.stdout)
 		}
-		if want := filepath.Join(dir, "out.json") + ": no such file or directory; the JSON went to standard output\n"; res.code != 1 || !strings.HasSuffix(res.stderr, want) {
+		want := filepath.Join(dir, "out.json") + ": no such file or directory; the JSON went to standard output\n"
+		if res.code != 1 || !strings.HasSuffix(res.stderr, want) {
 			t.Errorf("exit code %d: %s", res.code, res.stderr)
 		}
 	})

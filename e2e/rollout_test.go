@@ -206,8 +206,10 @@ func TestRolloutBadUsage(t *testing.T) {
 
 // A device that is full is seen when there is something to write; that is not lost.
 func TestRolloutWithoutItsFile(t *testing.T) {
-	r := identities(t)[0].command("rollout", "--rate", "20", "--hold", "1s", "--steps", "0", "--from", "legacy-inplace", "-o", "/dev/full").do(t)
-	if r.code != 1 || !strings.Contains(r.stdout, "Milliseconds from when") || !strings.Contains(r.stderr, "write /dev/full: no space left on device; it went to standard output") {
+	const short = "rollout --rate 20 --hold 1s --steps 0 --from legacy-inplace -o /dev/full"
+	r := identities(t)[0].command(strings.Fields(short)...).do(t)
+	const said = "write /dev/full: no space left on device; it went to standard output"
+	if r.code != 1 || !strings.Contains(r.stdout, "Milliseconds from when") || !strings.Contains(r.stderr, said) {
 		t.Errorf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }

@@ -205,7 +205,8 @@ func (s *starter) renew(ctx context.Context, keeper *realm.Keeper, info daemon.I
 
 // cannotChange refuses a setting that the kernel's objects were made after, where it was asked for.
 func (s *starter) cannotChange(setting string) error {
-	text := fmt.Sprintf("lab %s was made with another %s, which cannot change; leave it as it was, or end the lab first: 'enilab down --name %[1]s'", s.place.Name, daemon.SettingName(setting))
+	text := fmt.Sprintf("lab %s was made with another %s, which cannot change; leave it as it was, or end the lab first: 'enilab down --name %[1]s'",
+		s.place.Name, daemon.SettingName(setting))
 	switch {
 	case setting == "region" && s.flags.changed("region"):
 		return usage("--region %s: %s", s.flags.region, text)

@@ -339,7 +339,8 @@ func (s streams) saySummary(info daemon.Info, started bool) {
 	if r := info.Recovery; started && r != nil {
 		if r.From != "nothing" {
 			fmt.Fprintf(s.out, "Recovered (%s): %d adopted, %d built anew, %s ended, %s removed, in %s.\n", r.From,
-				r.Adopted, r.Built, spelling.Counted(r.Ended, "process"), spelling.Counted(len(r.Removed), "left-over"), r.Took.Round(time.Millisecond))
+				r.Adopted, r.Built, spelling.Counted(r.Ended, "process"), spelling.Counted(len(r.Removed), "left-over"),
+				r.Took.Round(time.Millisecond))
 		}
 		s.sayMended("mended", r.Mended)
 		for _, note := range r.Notes {
@@ -347,7 +348,8 @@ func (s streams) saySummary(info daemon.Info, started bool) {
 		}
 	}
 	fmt.Fprintf(s.out, "Lab %s is up: %s, %s, %s. AWS API: http://%s (region %s, %s).\n", info.Name,
-		spelling.Counted(info.Counts["vpcs"], "VPC"), spelling.Counted(info.Counts["resources"], "resource"), spelling.Counted(info.Counts["functions"], "function"), info.Listen, info.Settings.Region, accessText(info))
+		spelling.Counted(info.Counts["vpcs"], "VPC"), spelling.Counted(info.Counts["resources"], "resource"),
+		spelling.Counted(info.Counts["functions"], "function"), info.Listen, info.Settings.Region, accessText(info))
 	at, err := netip.ParseAddrPort(info.Listen)
 	beyond := err == nil && !at.Addr().IsLoopback()
 	switch {

@@ -45,8 +45,8 @@ func (s *starter) dryRunDown(state string) (lines []string, err error) {
 	return lines, nil
 }
 
-// refuseDown refuses a topology that the lab could not be made after, before the lab is brought back: what is refused leaves it as
-// it was. What cannot be known from here, the lab says when it is up.
+// refuseDown refuses a topology that the lab could not be made after, before the lab is brought back: what is refused leaves
+// it as it was. What cannot be known from here, the lab says when it is up.
 func (s *starter) refuseDown() (err error) {
 	if s.declared == nil {
 		return nil
@@ -90,7 +90,9 @@ func (s *starter) differsRecorded() (difference string, err error) {
 
 // planRecorded is what the topology changes in a lab that is known from its state alone.
 func (s *starter) planRecorded() (changes []daemon.Change, err error) {
-	recalled, err := daemon.Recall(daemon.Config{Name: s.place.Name, DB: s.place.DB(), Settings: s.settings, Whoami: whoamiArgv("{address}:80")})
+	recalled, err := daemon.Recall(daemon.Config{
+		Name: s.place.Name, DB: s.place.DB(), Settings: s.settings, Whoami: whoamiArgv("{address}:80"),
+	})
 	if err != nil {
 		return nil, err
 	}

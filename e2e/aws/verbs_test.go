@@ -154,7 +154,9 @@ func TestUpRefusesBeforeItChanges(t *testing.T) {
 		write()
 		for _, more := range [][]string{{"--dry-run"}, nil} {
 			code, said := l.tell(t, append([]string{"up", "-t", l.file, "--name", l.name}, more...)...)
-			if want := "enilab: " + l.file + ":1:" + fmt.Sprint(len(setting)+3) + ": lab lab was made with another " + strings.Replace(setting, "workers", "number of workers", 1); code != 2 || !strings.HasPrefix(said, want) {
+			name := strings.Replace(setting, "workers", "number of workers", 1)
+			want := fmt.Sprintf("enilab: %s:1:%d: lab lab was made with another %s", l.file, len(setting)+3, name)
+			if code != 2 || !strings.HasPrefix(said, want) {
 				t.Errorf("%v: %d: %s", more, code, said)
 			}
 		}
@@ -164,7 +166,8 @@ func TestUpRefusesBeforeItChanges(t *testing.T) {
 		t.Errorf("--region: %d: %s", code, said)
 	}
 	write("shared: 4", "shared: 3")
-	if out := l.say(t, "up", "-t", l.file, "--name", l.name, "--dry-run"); !strings.HasPrefix(out, "would change settings: pool.shared 4 → 3\nBut for that the lab is as the topology says.\n") {
+	const other = "would change settings: pool.shared 4 → 3\nBut for that the lab is as the topology says.\n"
+	if out := l.say(t, "up", "-t", l.file, "--name", l.name, "--dry-run"); !strings.HasPrefix(out, other) {
 		t.Errorf("other settings: %s", out)
 	}
 	// An address that cannot be had is not to cost the lab its daemon.

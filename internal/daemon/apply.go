@@ -208,7 +208,8 @@ func (d *Daemon) apply(ctx context.Context, in ApplyRequest, report func(Applied
 		return err
 	}
 	if len(p.steps) > 0 {
-		d.events.Publish(events.Event{Type: events.LabChanged, Name: d.Name, Reason: spelling.Counted(len(p.steps), "change") + " from " + in.File})
+		why := spelling.Counted(len(p.steps), "change") + " from " + in.File
+		d.events.Publish(events.Event{Type: events.LabChanged, Name: d.Name, Reason: why})
 	}
 	stepped := map[string]bool{}
 	err = d.do(ctx, p.steps, func(s step, err error) {

@@ -101,7 +101,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 
 // hasEnded tells, of what a read has met, whether who was to answer is no more.
 func hasEnded(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // ended is what a daemon leaves that ends within an answer.

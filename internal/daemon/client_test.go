@@ -61,12 +61,13 @@ func TestReaderThatEnds(t *testing.T) {
 	nstest.NoLeaks(t)
 	c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "line\n") })
 	full := errors.New("no space left on device")
-	if err := c.Events(t.Context(), writer(func([]byte) (int, error) { return 0, full })); !errors.Is(err, full) || errors.Is(err, ErrDown) {
+	err := c.Events(t.Context(), writer(func([]byte) (int, error) { return 0, full }))
+	if !errors.Is(err, full) || errors.Is(err, ErrDown) {
 		t.Errorf("who cannot write is told %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	interrupted := errors.New("interrupted")
-	err := c.Events(ctx, writer(func(p []byte) (int, error) { cancel(interrupted); return len(p), nil }))
+	err = c.Events(ctx, writer(func(p []byte) (int, error) { cancel(interrupted); return len(p), nil }))
 	if !errors.Is(err, interrupted) {
 		t.Errorf("who is interrupted is told %v", err)
 	}

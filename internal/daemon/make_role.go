@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -53,7 +54,8 @@ func (d *Daemon) role(r iam.Role) (spec roleSpec, err error) {
 // trustOf names who may assume a role, if that is Lambda alone as in a topology's roles; else it is the document's beginning.
 func trustOf(document string) string {
 	var is, should any
-	if json.Unmarshal([]byte(document), &is) == nil && json.Unmarshal([]byte(iam.LambdaTrust), &should) == nil && reflect.DeepEqual(is, should) {
+	err := errors.Join(json.Unmarshal([]byte(document), &is), json.Unmarshal([]byte(iam.LambdaTrust), &should))
+	if err == nil && reflect.DeepEqual(is, should) {
 		return "lambda.amazonaws.com"
 	}
 	var line bytes.Buffer

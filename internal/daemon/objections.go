@@ -388,7 +388,8 @@ func (o *objector) roles() *iam.Service {
 		}
 		if old, ok := o.is[x.key()]; ok && old.Spec.(roleSpec).path != x.Spec.(roleSpec).path {
 			way := "delete it by the API, and 'enilab up' makes it anew, or give the topology's another name"
-			o.object(pathTo(x), "role %s: there is one that the API has made with the path %s, and a topology's has none; %s", x.Name, old.Spec.(roleSpec).path, way)
+			o.object(pathTo(x), "role %s: there is one that the API has made with the path %s, and a topology's has none; %s",
+				x.Name, old.Spec.(roleSpec).path, way)
 		}
 		if err := makeRole(scratch, x); err != nil {
 			o.object(pathTo(x), "role %s: %v", x.Name, err)

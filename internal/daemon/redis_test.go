@@ -125,7 +125,8 @@ func TestRedisWhoseChangeFails(t *testing.T) {
 		t.Error("what is there for a time is there for ever")
 	}
 	do("CONFIG SET requirepass secret") // so that nobody can ask what it holds
-	fail("command: [/bin/false], health: {port: 80}, subnet: subnet-a", "; the former server is back with the data that was declared for it, and no other")
+	fail("command: [/bin/false], health: {port: 80}, subnet: subnet-a",
+		"; the former server is back with the data that was declared for it, and no other")
 	if got, want := do("GET tenant; DBSIZE"), "blue %!s(int64=3)"; got != want {
 		t.Errorf("it holds %q, want %q", got, want)
 	}

@@ -57,7 +57,10 @@ type watched struct {
 }
 
 func newResources(network *netlab.Lab, db *state.DB, bus *events.Bus, log *slog.Logger) *resources {
-	return &resources{network: network, records: state.TableOf[resourceRecord](db, "resources"), events: bus, log: log, watched: map[string]*watched{}, kept: map[string][]entry{}}
+	return &resources{
+		network: network, records: state.TableOf[resourceRecord](db, "resources"), events: bus, log: log,
+		watched: map[string]*watched{}, kept: map[string][]entry{},
+	}
 }
 
 // processes lists the servers that a former daemon has left running, as far as the records tell.

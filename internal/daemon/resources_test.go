@@ -102,7 +102,8 @@ func shop(server string) string {
 `, "SERVER", server)
 }
 
-// A changed server that does not come up gives way to the one before, and what is said then, of what was and of what would be, is so.
+// A changed server that does not come up gives way to the one before, and what is said then, of what was and of what would be,
+// is so.
 func TestServerWhoseChangeFails(t *testing.T) {
 	b := newBed(t, Settings{})
 	const was = "serve: whoami, subnet: subnet-a"
@@ -130,7 +131,8 @@ func TestServerWhoseChangeFails(t *testing.T) {
 		if health, _ := b.resources.health("vpc-a/server"); health != "ok" {
 			t.Errorf("%s: its health is %q", broken, health)
 		}
-		if a := b.up(t.Context(), shop(broken), true); a.err != nil || len(a.lines) != 1 || !strings.HasPrefix(a.lines[0], "change resource vpc-a/server: ") {
+		a = b.up(t.Context(), shop(broken), true)
+		if a.err != nil || len(a.lines) != 1 || !strings.HasPrefix(a.lines[0], "change resource vpc-a/server: ") {
 			t.Errorf("%s: the next dry run: %+v", broken, a)
 		}
 		b.wantAs(t, shop(was))
@@ -149,10 +151,12 @@ func TestServerThatIsLostInAChange(t *testing.T) {
 	must(t, os.Rename(program, program+".gone"))
 	const broken = "command: [/bin/false], health: {port: 80}, subnet: subnet-a"
 	a := b.up(t.Context(), shop(broken), false)
-	if a.err != nil || len(a.failed) != 1 || !strings.Contains(a.failed[0], "; the former server has ended and does not come back, either: ") {
+	const lost = "; the former server has ended and does not come back, either: "
+	if a.err != nil || len(a.failed) != 1 || !strings.Contains(a.failed[0], lost) {
 		t.Fatalf("%+v", a)
 	}
-	if a := b.up(t.Context(), shop(broken), true); a.err != nil || len(a.lines) != 1 || !strings.HasPrefix(a.lines[0], "create resource vpc-a/server: ") {
+	a = b.up(t.Context(), shop(broken), true)
+	if a.err != nil || len(a.lines) != 1 || !strings.HasPrefix(a.lines[0], "create resource vpc-a/server: ") {
 		t.Errorf("the next dry run: %+v", a)
 	}
 	must(t, os.Rename(program+".gone", program))
@@ -165,15 +169,16 @@ func TestServerThatIsLostInAChange(t *testing.T) {
 	b.wantAs(t, shop(was))
 }
 
-// A daemon that ends between the end of the old server and the start of the new one leaves a record by which the next one, too, can
-// have the old one back.
+// A daemon that ends between the end of the old server and the start of the new one leaves a record by which the next one, too,
+// can have the old one back.
 func TestChangeThatTheNextDaemonFinishes(t *testing.T) {
 	b := newBed(t, Settings{})
 	const was = "serve: whoami, subnet: subnet-a"
 	if a := b.up(t.Context(), shop(was), false); a.err != nil || len(a.failed) > 0 {
 		t.Fatalf("%+v", a)
 	}
-	p, err := b.propose(ApplyRequest{File: "bed.lab.yml", Dir: b.dir, Topology: []byte(shop("command: [/bin/false], health: {port: 80}, subnet: subnet-b")), Store: b.dir})
+	broken := []byte(shop("command: [/bin/false], health: {port: 80}, subnet: subnet-b"))
+	p, err := b.propose(ApplyRequest{File: "bed.lab.yml", Dir: b.dir, Topology: broken, Store: b.dir})
 	must(t, err)
 	for range 2 { // for its address, and to be changed
 		_, err = b.resources.stop(t.Context(), recordOf(*p.steps[0].to))

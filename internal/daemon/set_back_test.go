@@ -10,7 +10,7 @@ import (
 	"enilab/internal/lambda"
 )
 
-// What a topology declares and the API has changed, a dry run names and `up` sets back: as the API shows it, nothing of it is left.
+// What a topology declares and the API has changed, a dry run names and `up` sets back.
 func TestUpSetsBackWhatTheAPIHasChanged(t *testing.T) {
 	b := newBed(t, Settings{Internet: true})
 	const text = `vpcs:
@@ -23,16 +23,19 @@ roles:
 layers:
   layer-a: a.zip
 functions:
-  fn-a: {code: a.zip, role: role-a, layers: [layer-a], memory: 128, timeout: 3s, environment: {ONE: "1"}, concurrency: 5, vpc: {subnets: [subnet-a], securityGroups: [sg-a]}}
+  fn-a:
+    {code: a.zip, role: role-a, layers: [layer-a], memory: 128, timeout: 3s, environment: {ONE: "1"}, concurrency: 5,
+     vpc: {subnets: [subnet-a], securityGroups: [sg-a]}}
 `
 	if a := b.up(t.Context(), text, false); a.err != nil || len(a.failed) > 0 {
 		t.Fatalf("%+v", a)
 	}
 	const allow = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
 	port := 443
-	configure := func(edit func(*lambda.UpdateFunctionConfigurationInput)) func() error {
+	type input = lambda.UpdateFunctionConfigurationInput
+	configure := func(edit func(*input)) func() error {
 		return func() error {
-			in := lambda.UpdateFunctionConfigurationInput{FunctionName: "fn-a"}
+			in := input{FunctionName: "fn-a"}
 			edit(&in)
 			_, err := b.lab.Lambda.UpdateFunctionConfiguration(t.Context(), in)
 			return err
@@ -56,7 +59,9 @@ functions:
 		}, "change role role-a: policies "},
 		"inline": {func() error { return b.iam.PutRolePolicy("role-a", "own", allow) }, "change role role-a: inline "},
 		"rules": {func() error {
-			return b.ec2.SetSecurityGroupRules(t.Context(), "sg-a", []ec2.IPPermission{{IPProtocol: "tcp", FromPort: &port, ToPort: &port, IPRanges: []ec2.IPRange{{CidrIP: "0.0.0.0/0"}}}}, nil)
+			anybody := []ec2.IPRange{{CidrIP: "0.0.0.0/0"}}
+			rules := []ec2.IPPermission{{IPProtocol: "tcp", FromPort: &port, ToPort: &port, IPRanges: anybody}}
+			return b.ec2.SetSecurityGroupRules(t.Context(), "sg-a", rules, nil)
 		}, "change security-group sg-a: egress "},
 		"layer": {func() error {
 			_, err := b.lab.Lambda.PublishLayerVersion(lambda.PublishLayerVersionInput{LayerName: "layer-a", StoreKey: "b.zip"})
@@ -66,17 +71,17 @@ functions:
 			_, err := b.lab.Lambda.UpdateFunctionCode(t.Context(), lambda.UpdateFunctionCodeInput{FunctionName: "fn-a", StoreKey: "b.zip"})
 			return err
 		}, "change function fn-a: code "},
-		"memory":  {configure(func(in *lambda.UpdateFunctionConfigurationInput) { in.MemorySize = new(256) }), "change function fn-a: memory "},
-		"timeout": {configure(func(in *lambda.UpdateFunctionConfigurationInput) { in.Timeout = new(4 * time.Second) }), "change function fn-a: timeout "},
-		"environment": {configure(func(in *lambda.UpdateFunctionConfigurationInput) {
+		"memory":  {configure(func(in *input) { in.MemorySize = new(256) }), "change function fn-a: memory "},
+		"timeout": {configure(func(in *input) { in.Timeout = new(4 * time.Second) }), "change function fn-a: timeout "},
+		"environment": {configure(func(in *input) {
 			in.Environment = map[string]string{"TWO": "2"}
 		}), "change function fn-a: environment."},
-		"handler": {configure(func(in *lambda.UpdateFunctionConfigurationInput) { in.Handler = new("other") }), "change function fn-a: handler "},
-		"layers": {configure(func(in *lambda.UpdateFunctionConfigurationInput) {
+		"handler": {configure(func(in *input) { in.Handler = new("other") }), "change function fn-a: handler "},
+		"layers": {configure(func(in *input) {
 			in.Layers = new([]string)
 		}), "change function fn-a: layers "},
-		"vpc": {configure(func(in *lambda.UpdateFunctionConfigurationInput) { in.VpcConfig = new(lambda.VpcConfig) }), "change function fn-a: securityGroups "},
-		"mode": {configure(func(in *lambda.UpdateFunctionConfigurationInput) {
+		"vpc": {configure(func(in *input) { in.VpcConfig = new(lambda.VpcConfig) }), "change function fn-a: securityGroups "},
+		"mode": {configure(func(in *input) {
 			in.Mode = new(lambda.Legacy)
 		}), "change function fn-a: mode "},
 		"reserved":   {func() error { return b.lab.Lambda.PutFunctionConcurrency("fn-a", 7) }, "change function fn-a: concurrency "},
@@ -105,7 +110,8 @@ func TestRoleUnderAPath(t *testing.T) {
 	_, err := b.iam.CreateRole(iam.CreateRoleInput{RoleName: "role-a", Path: "/team/", AssumeRolePolicyDocument: iam.LambdaTrust})
 	must(t, err)
 	const text = "roles: {role-a: {policies: [AWSLambdaVPCAccessExecutionRole]}}\nfunctions: {fn-a: {code: a.zip, role: role-a}}\n"
-	if a := b.up(t.Context(), text, false); a.err == nil || !strings.HasPrefix(a.err.Error(), "bed.lab.yml:1:9: role role-a: there is one that the API has made with the path /team/") {
+	const want = "bed.lab.yml:1:9: role role-a: there is one that the API has made with the path /team/"
+	if a := b.up(t.Context(), text, false); a.err == nil || !strings.HasPrefix(a.err.Error(), want) {
 		t.Fatalf("%+v", a)
 	}
 	must(t, b.iam.DeleteRole("role-a"))

@@ -123,7 +123,8 @@ func (d *Daemon) loadSettings() error {
 	}
 	d.settings = d.Config.Settings.Inherit(kept)
 	if what, fixed := d.settings.Difference(kept); had && fixed {
-		return fmt.Errorf("its state was made with another %s, which cannot change; 'enilab down --name %s' removes it, or give the former %s", SettingName(what), d.Name, SettingName(what))
+		return fmt.Errorf("its state was made with another %s, which cannot change; 'enilab down --name %s' removes it, or give the former %[1]s",
+			SettingName(what), d.Name)
 	}
 	return table.Put(settingsKey, d.settings)
 }

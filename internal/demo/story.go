@@ -153,7 +153,8 @@ func (s *Story) shared(ctx context.Context) error {
 	if err := s.Lab.Lambda.Pool(lambda.Shared).Fill(ctx, s.Environments*len(lab.Tenants)); err != nil {
 		return err
 	}
-	s.say("  %s, each with its tunnel, made ahead of time in %s.", spelling.Counted(s.Lab.Lambda.Pool(lambda.Shared).Ready(), "slot"), span(time.Since(began)))
+	slots := spelling.Counted(s.Lab.Lambda.Pool(lambda.Shared).Ready(), "slot")
+	s.say("  %s, each with its tunnel, made ahead of time in %s.", slots, span(time.Since(began)))
 	return s.coldStarts(ctx, lambda.Shared)
 }
 
@@ -189,7 +190,8 @@ func (s *Story) coldStarts(ctx context.Context, mode lambda.Mode) error {
 		if err := w.Flush(); err != nil {
 			return err
 		}
-		s.say("  %s: %s, %s.", spelling.Counted(len(outs), "environment"), spelling.Counted(len(enis), "ENI"), spelling.Counted(len(addresses), "subnet address"))
+		s.say("  %s: %s, %s.", spelling.Counted(len(outs), "environment"), spelling.Counted(len(enis), "ENI"),
+			spelling.Counted(len(addresses), "subnet address"))
 	}
 	if err := s.Lab.Lambda.Pool(mode).Fill(ctx, 1); err != nil {
 		return err

@@ -203,7 +203,9 @@ type HyperplaneENI struct {
 	ENI          *nat.ENI
 	Users        int // of all the ENIs of its subnet and security-group set: functions and what serves for them still
 	Environments int // bound to this one
-	Connections  int // through this one, when the lab last looked (of closed ones it counts some), and one for each environment that was bound since
+	// Connections is how many go through this one: those that the lab last saw, some of which may have been closed, and one for
+	// each environment that was bound since.
+	Connections int
 }
 
 // HyperplaneENIs lists the shared interfaces there are, also when there are several of one subnet and security-group set.

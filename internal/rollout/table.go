@@ -21,7 +21,8 @@ import (
 func WriteTable(w io.Writer, r Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s from %s to shared while %v requests a second come; %v %% need a new environment.\n\n",
-		spelling.Counted(r.Functions, "function"), map[bool]string{true: "moves", false: "move"}[r.Functions == 1], r.From, r.Rate, percentage(r.Fresh))
+		spelling.Counted(r.Functions, "function"), map[bool]string{true: "moves", false: "move"}[r.Functions == 1],
+		r.From, r.Rate, percentage(r.Fresh))
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "shared\tfor\tsent\tfailed\tcold\tall p50\tp90\tp99\tmax\tcold p50\tp90\tp99\tmax\tENIs\taddresses\t")
 	for n, s := range r.Steps {
@@ -114,7 +115,8 @@ func (r Report) Notes() (notes []string) {
 	}
 	for _, s := range r.Steps {
 		if s.Failure != "" {
-			notes = append(notes, fmt.Sprintf("Step %d %%: only %s could be changed: %s", s.Percent, spelling.Counted(s.Functions, "function"), s.Failure))
+			changed := spelling.Counted(s.Functions, "function")
+			notes = append(notes, fmt.Sprintf("Step %d %%: only %s could be changed: %s", s.Percent, changed, s.Failure))
 		}
 		if float64(s.Waiting) > r.Rate { // a second's requests: by Little's law they wait a second on average
 			notes = append(notes, fmt.Sprintf("At the end of step %d %%, %s had no answer yet: this machine does not hold the rate. Give a lower --rate or --fresh.",
