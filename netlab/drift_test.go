@@ -1,6 +1,7 @@
 package netlab_test
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os/exec"
@@ -34,6 +35,8 @@ func TestDriftIsMended(t *testing.T) {
 	client := newNode(t, "client")
 	attach(t, vpc, client, open, true)
 	at := netip.MustParseAddrPort("10.0.1.200:80")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
 	check := func() string {
 		t.Helper()
 		inVPC, err := vpc.Check(t.Context())
@@ -117,9 +120,9 @@ func TestDriftIsMended(t *testing.T) {
 			}
 			atServer, err := web.Interface.Mend(t.Context(), web.Node)
 			must(t, err)
-			inVPC, err := vpc.Mend(t.Context())
+			inVPC, err := vpc.Mend(gone)
 			must(t, err)
-			inServers, err := web.Mend(t.Context())
+			inServers, err := web.Mend(gone)
 			must(t, err)
 			if len(atServer)+len(inVPC)+len(inServers) == 0 {
 				t.Error("mending tells of nothing")

@@ -33,6 +33,9 @@ type Belongings struct {
 // settings. If it is to mend it takes them away and sets what was set. It changes nothing else, and looks at IPv4 alone but for
 // tables. What it is told to own it does not look at.
 func (n *Node) Strangers(ctx context.Context, own Belongings, mend bool) (list []Drift, err error) {
+	if mend {
+		ctx = context.WithoutCancel(ctx) // what has begun is not left half-way for who asked for it and went
+	}
 	own.Settings = slices.Concat([]netns.Sysctl{noForwarding}, own.Settings)
 	for _, look := range []func(context.Context, Belongings, bool) ([]Drift, error){n.strangeTables, n.strangeRouting, n.strangeWays, n.strangeQueues, n.strangeSettings} {
 		found, err := look(ctx, own, mend)
