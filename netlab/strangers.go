@@ -150,12 +150,14 @@ func untouched(have ruleset.Set) ruleset.Set {
 
 // emptyLegacy makes a table do nothing, in the namespace of the calling thread.
 func emptyLegacy(ctx context.Context, table string, have ruleset.Set) error {
-	text := "*" + table + "\n"
+	var rules strings.Builder
+	fmt.Fprintf(&rules, "*%s\n", table)
 	for name := range untouched(have) {
-		text += ":" + name.Chain + " ACCEPT [0:0]\n"
+		fmt.Fprintf(&rules, ":%s ACCEPT [0:0]\n", name.Chain)
 	}
+	rules.WriteString("COMMIT\n")
 	cmd := exec.CommandContext(ctx, "iptables-legacy-restore", "--wait", "10")
-	cmd.Stdin = strings.NewReader(text + "COMMIT\n")
+	cmd.Stdin = strings.NewReader(rules.String())
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("empty table %s: iptables-legacy-restore: %w: %s", table, err, bytes.TrimSpace(said))
 	}

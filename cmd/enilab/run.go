@@ -154,7 +154,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	code, say := exitFailed, err
 	if e := new(exitError); errors.As(err, &e) {
 		code = e.code
-		if e.err == nil && err == error(e) {
+		if e.err == nil && err.Error() == e.Error() { // nothing else went wrong
 			say = nil
 		}
 	}

@@ -123,7 +123,7 @@ func TestPagesOfVersions(t *testing.T) {
 	var all []lambda.FunctionConfiguration
 	want := ""
 	for _, name := range []string{"f", "f-2", "g"} {
-		for _, version := range strings.Fields("$LATEST 1 2 9 10 11 100") {
+		for version := range strings.FieldsSeq("$LATEST 1 2 9 10 11 100") {
 			arn := "arn:aws:lambda:us-east-1:123456789012:function:" + name + ":" + version
 			all = append(all, lambda.FunctionConfiguration{FunctionName: name, Version: version, FunctionARN: arn})
 			want += name + " " + version + "\n"

@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"internal/ec2":       {"internal/paging", "internal/events", "internal/state", "internal/wildcard", "netlab"},
 	"internal/lambda":    {"internal/spelling", "internal/events", "internal/state", "internal/runtimes", "nat", "sandbox", "netlab", "internal/netns", "internal/undo"},
 	"internal/api":       {"internal/wire", "internal/paging", "internal/iam", "internal/ec2", "internal/lambda", "internal/events", "sandbox", "netlab"},
-	"internal/realm":     {"internal/program"},
+	"internal/realm":     {"internal/program", "internal/netns"},
 	"internal/hoststate": {"internal/netns"},
 	"internal/doctor":    {"internal/netns", "internal/program", "internal/runtimes", "netlab"},
 	"internal/lab":       {"internal/ec2", "internal/iam", "internal/events", "internal/state", "internal/lambda", "internal/realm", "nat", "sandbox", "netlab", "internal/netns", "internal/undo"},

@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"runtime"
 	"strconv"
+
+	"enilab/internal/netns"
 
 	"github.com/containernetworking/plugins/pkg/netlinksafe"
 	"github.com/vishvananda/netlink"
@@ -115,29 +116,22 @@ func refuseChroot() error {
 	if err != nil {
 		return fmt.Errorf("realm: %w", err)
 	}
-	entered := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the runtime discards the thread, whose root is its own from here on
-		entered <- func() error {
-			own, err := os.Open("/proc/thread-self/ns/mnt")
-			if err != nil {
-				return err
-			}
-			defer own.Close()
-			if err := unix.Unshare(unix.CLONE_FS); err != nil {
-				return os.NewSyscallError("unshare", err)
-			}
-			if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNS); err != nil {
-				return os.NewSyscallError("setns", err)
-			}
-			there, err := root()
-			if err == nil && there != here {
-				return ErrChroot
-			}
-			return err
-		}()
-	}()
-	if err := <-entered; err != nil {
+	self, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return fmt.Errorf("realm: %w", os.NewSyscallError("pidfd_open", err))
+	}
+	process := os.NewFile(uintptr(self), "pidfd")
+	defer process.Close()
+	var visitor netns.Visitor
+	defer visitor.Close()
+	err = visitor.In(process, func() error {
+		there, err := root()
+		if err == nil && there != here {
+			return ErrChroot
+		}
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("realm: %w", err)
 	}
 	return nil
