@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,6 +36,10 @@ func TestExampleLabs(t *testing.T) {
 			}
 			for _, f := range l.inspect("functions") {
 				name := f["function"].(string)
+				if _, err := exec.LookPath("node"); err != nil && name == "in-node" {
+					t.Logf("%s is not invoked: %v", name, err)
+					continue
+				}
 				nstest.Eventually(t, 20*time.Second, func() error { // an idle one has to be woken first
 					_, err := l.run("invoke", name)
 					return err

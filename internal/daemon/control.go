@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"time"
+	"strconv"
 
 	"enilab/internal/lambda"
 )
@@ -234,10 +234,13 @@ func (d *Daemon) serveMode(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, struct{}{})
 }
 
-// serveLeave ends the daemon and leaves the lab: for a daemon with other settings.
+// serveLeave ends the daemon and leaves the lab: for a daemon with other settings. The whole answer is with the kernel by then.
 func (d *Daemon) serveLeave(w http.ResponseWriter, _ *http.Request) error {
-	time.AfterFunc(10*time.Millisecond, d.leave) // after the answer
+	const nothing = "{}"
+	w.Header().Set("Content-Length", strconv.Itoa(len(nothing)))
 	w.WriteHeader(http.StatusAccepted)
-	_, _ = io.WriteString(w, "{}")
+	_, _ = io.WriteString(w, nothing) // who has gone needs no answer
+	_ = http.NewResponseController(w).Flush()
+	d.leave()
 	return nil
 }

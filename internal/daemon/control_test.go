@@ -68,3 +68,19 @@ func TestInvokeGoesOnWithoutItsCaller(t *testing.T) {
 		return nil
 	})
 }
+
+// Who asks the daemon to leave has its answer before it does.
+func TestLeaveIsAnswered(t *testing.T) {
+	answer := httptest.NewRecorder()
+	left := false
+	d := &Daemon{leave: func() {
+		left = true
+		if !answer.Flushed || answer.Body.String() != "{}" || answer.Header().Get("Content-Length") != "2" {
+			t.Errorf("it leaves with %q answered, flushed: %t", answer.Body, answer.Flushed)
+		}
+	}}
+	must(t, d.serveLeave(answer, nil))
+	if !left {
+		t.Error("it stays")
+	}
+}
