@@ -95,7 +95,8 @@ func hasEnded(process *os.File) bool {
 	return err != nil || n > 0
 }
 
-// isDead tells whether a pid namespace's first process is ending, and there are others there of which none runs.
+// isDead tells whether a pid namespace's first process is ending, and there are others there, all of them dead and all of them
+// somebody's outside. Of its own dead the first process takes leave itself before it has ended.
 func isDead(first int, ns string) bool {
 	if !isEnding(first) {
 		return false
@@ -104,19 +105,24 @@ func isDead(first int, ns string) bool {
 	if err != nil {
 		return false
 	}
+	inside := func(pid string) bool {
+		of, err := os.Readlink("/proc/" + pid + "/ns/pid")
+		return err == nil && of == ns
+	}
 	others := 0
 	for _, entry := range all {
 		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || pid == first {
+		if err != nil || pid == first || !inside(entry.Name()) {
 			continue
 		}
-		if of, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err != nil || of != ns {
-			continue
-		}
-		if state := stateOf(entry.Name()); state != 'Z' && state != 'X' && state != 0 {
+		const state, parent = 0, 1
+		switch fields := fieldsOf(entry.Name()); {
+		case len(fields) <= parent || fields[state] == "X": // it has gone meanwhile
+		case fields[state] != "Z" || inside(fields[parent]):
 			return false
+		default:
+			others++
 		}
-		others++
 	}
 	return others > 0
 }
