@@ -2,11 +2,12 @@
 # Boots a distribution as its packages make it, with its own kernel, in QEMU, runs the lab there as a new user would, and
 # prints a verdict: doctor, demo (by sudo and without, from a home of mode 0700), compare, and the end-to-end tests.
 #
-#   scripts/vm-test.sh [debian-12|debian-13] [--arch amd64|arm64] [--only STEP,…] [--work DIR]
+#   scripts/vm-test.sh [debian-12|debian-13] [--arch amd64|arm64] [--only STEP,…] [--run REGEXP] [--work DIR]
 #
 #   --arch   arm64 boots Debian's arm64 kernel on an emulated processor, with a root file system of unpacked packages and no
 #            systemd, and runs the sandbox's tests and the demo there
 #   --only   these steps: doctor, demo, rootless, compare, e2e (amd64), sandbox (arm64)
+#   --run    of the steps e2e and sandbox, these tests
 #   --work   where the root file system, the disk and the log go; a root file system that is there is used again
 #            (default: bin/vm)
 #
@@ -18,7 +19,7 @@ cd "$(dirname "$0")/.."
 top=$(pwd)
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/go/bin
 
-release=debian-12 arch=amd64 only='' work=$top/bin/vm
+release=debian-12 arch=amd64 only='' tests='' work=$top/bin/vm
 
 main() {
   while [ $# -gt 0 ]; do
@@ -26,6 +27,7 @@ main() {
       debian-12 | debian-13) release=$1 ;;
       --arch) arch=${2?--arch needs a name} && shift ;;
       --only) only=${2?--only needs steps} && shift ;;
+      --run) tests=${2?--run needs a regular expression} && shift ;;
       --work) work=${2?--work needs a directory} && shift ;;
       *) usage ;;
     esac
@@ -165,7 +167,7 @@ root_arm64() {
 
 # guest prints what the machine runs: guest CHECKOUT AS-THE-USER BY-SUDO. Each step ends with a line that verdict reads.
 guest() {
-  echo "checkout=$1 as_user='$2' by_sudo='$3' only=,$only,"
+  printf "checkout=%s as_user='%s' by_sudo='%s' only=,%s, tests=%q\n" "$1" "$2" "$3" "$only" "$tests"
   cat <<'SCRIPT'
 exec </dev/null >"$console" 2>&1
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -183,7 +185,7 @@ left() { # what a lab must not leave
   ip -br link | grep -iE '^(eni|enilab)'
   ip netns list
 }
-e2e() { (cd "$1" && ENILAB_BIN="$checkout/bin/enilab" "$checkout/bin/${1//\//-}.test" -test.timeout 6h); }
+e2e() { (cd "$1" && ENILAB_BIN="$checkout/bin/enilab" "$checkout/bin/${1//\//-}.test" -test.run "$tests" -test.timeout 6h); }
 uname -a
 cat /etc/debian_version
 step doctor bin/enilab doctor
@@ -191,7 +193,7 @@ step doctor $as_user bin/enilab doctor
 step demo $by_sudo bin/enilab demo --runs 3 --burst 5
 step rootless $as_user bin/enilab demo --runs 3 --burst 5
 step compare $by_sudo bin/enilab compare --runs 5 --burst 10
-step sandbox bash -c "cd sandbox && ../bin/sandbox.test -test.timeout 3h"
+step sandbox bash -c "cd sandbox && ../bin/sandbox.test -test.run '$tests' -test.timeout 3h"
 step e2e e2e e2e
 step e2e e2e e2e/aws
 only=,left, step left test -z "$(left)"
