@@ -30,7 +30,7 @@ quick: ## run the pure tests, and one test a package that touches the kernel
 	@scripts/test.sh quick
 
 build: functions ## make bin/enilab and the example functions, bin/functions/*.zip
-	@$(COMPILE) -ldflags '-X main.version=$(VERSION)' -o bin/enilab ./cmd/enilab
+	@$(COMPILE) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/enilab ./cmd/enilab
 
 deps: ## install the Debian packages that demo and test need, if they are missing
 	@scripts/deps.sh test

@@ -188,8 +188,6 @@ func TestServerIsNotFled(t *testing.T) {
 					if ends, err = adoptProcess(n, "sh", p.State()); err != nil {
 						t.Fatal(err)
 					}
-					p.mark.close() // this daemon knows nothing any more
-					p.mark = mark{}
 				}
 				end(ends)
 				if err := ends.Close(); err != nil {

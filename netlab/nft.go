@@ -105,17 +105,18 @@ func nftDump(kind int) (list []nftObject, err error) {
 	return list, nil
 }
 
+// nfMessage begins a message about a family and, of a batch's ends, a subsystem (struct nfgenmsg).
+func nfMessage(kind, flags uint16, family byte, about uint16) message {
+	return binary.BigEndian.AppendUint16(newMessage(kind, flags).about(family, unix.NFNETLINK_V0), about)
+}
+
 // remove deletes a table with all that is in it, in the namespace that the calling thread is in. One that has gone is no error.
 func (t nftTable) remove() error {
 	const subsystem = unix.NFNL_SUBSYS_NFTABLES
-	batch := func(kind uint16, flags uint16, family byte, about uint16) message {
-		m := newMessage(kind, flags).about(family, unix.NFNETLINK_V0)
-		return binary.BigEndian.AppendUint16(m, about)
-	}
 	parts := []message{
-		batch(unix.NFNL_MSG_BATCH_BEGIN, 0, 0, subsystem),
-		batch(subsystem<<8|unix.NFT_MSG_DELTABLE, unix.NLM_F_ACK, t.family, 0).text(unix.NFTA_TABLE_NAME, t.name),
-		batch(unix.NFNL_MSG_BATCH_END, 0, 0, subsystem),
+		nfMessage(unix.NFNL_MSG_BATCH_BEGIN, 0, 0, subsystem),
+		nfMessage(subsystem<<8|unix.NFT_MSG_DELTABLE, unix.NLM_F_ACK, t.family, 0).text(unix.NFTA_TABLE_NAME, t.name),
+		nfMessage(unix.NFNL_MSG_BATCH_END, 0, 0, subsystem),
 	}
 	var all []byte
 	for i, p := range parts {

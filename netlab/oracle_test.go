@@ -103,7 +103,8 @@ func describe(t *testing.T, list ...message) []string {
 		size := map[uint16]int{
 			unix.RTM_NEWLINK: unix.SizeofIfInfomsg, unix.RTM_SETLINK: unix.SizeofIfInfomsg, unix.RTM_GETLINK: unix.SizeofIfInfomsg, unix.RTM_DELLINK: unix.SizeofIfInfomsg,
 			unix.RTM_NEWNEIGH: 12, unix.RTM_DELNEIGH: 12, unix.RTM_GETNEIGH: 12, unix.RTM_NEWROUTE: unix.SizeofRtMsg, unix.RTM_NEWADDR: unix.SizeofIfAddrmsg,
-			unix.RTM_SETNEIGHTBL: 4, unix.RTM_GETNETCONF: 4,
+			unix.RTM_SETNEIGHTBL: 4, unix.RTM_GETNETCONF: 4, unix.RTM_NEWRULE: unix.SizeofRtMsg, unix.RTM_DELRULE: unix.SizeofRtMsg,
+			unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELTABLE: nl.SizeofNfgenmsg,
 		}[kind]
 		if size == 0 {
 			t.Fatalf("message of kind %d", kind)
@@ -240,6 +241,19 @@ func TestMessagesAreTheLibrarys(t *testing.T) {
 		{"AddAddress", AddAddress(7, Host(ip)), call(func(h *netlink.Handle) error {
 			return h.AddrAdd(device, &netlink.Addr{IPNet: IPNet(Host(ip)), Flags: unix.IFA_F_NOPREFIXROUTE})
 		}), nil, nil},
+		{"addRule", addRule(32766, 254), call(func(h *netlink.Handle) error {
+			r := netlink.NewRule()
+			r.Priority, r.Table = 32766, 254
+			return h.RuleAdd(r)
+		}), []string{"about 02000000fe00000100000000"}, []string{"about 02000000fe03000100000000"}}, // it takes fib_rule_hdr for an rtmsg, and names who made it
+		{"removal", removal(unix.RTM_DELRULE, addRule(32766, 254)[unix.SizeofNlMsghdr:]), call(func(h *netlink.Handle) error {
+			r := netlink.NewRule()
+			r.Priority, r.Table = 32766, 254
+			return h.RuleDel(r)
+		}), []string{"about 02000000fe00000100000000"}, []string{"about 02000000fe03000000000000"}}, // which does not look at the action either
+		{"nfMessage", nfMessage(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_DELTABLE, unix.NLM_F_ACK, unix.NFPROTO_INET, 258).text(unix.NFTA_TABLE_NAME, "t"), encoded(
+			unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_DELTABLE, unix.NLM_F_ACK, &nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_INET, Version: unix.NFNETLINK_V0, ResId: 0x0201}, nl.NewRtAttr(unix.NFTA_TABLE_NAME, nl.ZeroTerminated("t")),
+		), nil, nil},
 		{"deleteLinks", deleteLinks(2), encoded(unix.RTM_DELLINK, 0, interfaceMessage(0), nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(2))), nil, nil},
 		{"getForwarding", getForwarding(), encoded(unix.RTM_GETNETCONF, 0, &raw{unix.AF_INET, 0, 0, 0}, nl.NewRtAttr(netconfIfindex, nl.Uint32Attr(0xffffffff))), nil, nil},
 		{"promptProxy", promptProxy(7), encoded(unix.RTM_SETNEIGHTBL, 0, &raw{unix.AF_INET, 0, 0, 0}, nl.NewRtAttr(tableName, nl.ZeroTerminated("arp_cache")), tableAttr(7)), nil, nil},

@@ -224,7 +224,7 @@ func (o kernelObject) prefix(attribute int, bits byte) netip.Prefix {
 
 // remove takes the object away; one that has gone is no error.
 func (n *Node) remove(kind uint16, body []byte) error {
-	err := n.Request(append(newMessage(kind, 0), body...))
+	err := n.Request(removal(kind, body))
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENOENT) {
 		return nil
 	}
@@ -240,6 +240,18 @@ var (
 	}
 )
 
+// toTable is what most rules do: FR_ACT_TO_TBL.
+const toTable = 1
+
+// addRule adds a rule of routing that has all packets looked up in a table below 256 (struct fib_rule_hdr).
+func addRule(priority, table int) message {
+	return newMessage(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL).
+		about(unix.AF_INET, 0, 0, 0, byte(table), 0, 0, toTable).aboutNumber(0).number(nl.FRA_PRIORITY, uint32(priority))
+}
+
+// removal asks for the end of what the kernel has told of, in the words in which it told.
+func removal(kind uint16, told []byte) message { return append(newMessage(kind, 0), told...) }
+
 // strangeRouting finds rules of routing other than the three that every namespace begins with, and those that are missing.
 func (n *Node) strangeRouting(_ context.Context, _ Belongings, mend bool) (list []Drift, err error) {
 	rules, err := n.dump(unix.RTM_GETRULE, unix.SizeofRtMsg)
@@ -249,7 +261,7 @@ func (n *Node) strangeRouting(_ context.Context, _ Belongings, mend bool) (list 
 	if err != nil {
 		return nil, fmt.Errorf("list rules of routing: %w", err)
 	}
-	const toTable, inverted = 1, 2                                                                       // FR_ACT_TO_TBL, FIB_RULE_INVERT
+	const inverted = 2                                                                                   // FIB_RULE_INVERT
 	lost := map[int]int{0: unix.RT_TABLE_LOCAL, 32766: unix.RT_TABLE_MAIN, 32767: unix.RT_TABLE_DEFAULT} // tables by priority
 	for _, r := range rules {
 		priority, table, action := r.number(nl.FRA_PRIORITY), r.number(nl.FRA_TABLE), r.about[7]
@@ -283,10 +295,7 @@ func (n *Node) strangeRouting(_ context.Context, _ Belongings, mend bool) (list 
 	for _, priority := range slices.Sorted(maps.Keys(lost)) {
 		list = append(list, Drift{"routing rule", fmt.Sprintf("%d: from 0.0.0.0/0 to 0.0.0.0/0 table %d", priority, lost[priority]), missing})
 		if mend {
-			m := newMessage(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL). // struct fib_rule_hdr
-												about(unix.AF_INET, 0, 0, 0, byte(lost[priority]), 0, 0, toTable).aboutNumber(0).
-												number(nl.FRA_PRIORITY, uint32(priority))
-			if err := n.Request(m); err != nil {
+			if err := n.Request(addRule(priority, lost[priority])); err != nil {
 				return nil, fmt.Errorf("rule of routing %d: %w", priority, err)
 			}
 		}

@@ -303,7 +303,7 @@ func TestSubnetFull(t *testing.T) {
 		t.Fatalf("legacy: %d of 10 failed: %v", len(failed), failed[0])
 	}
 	_, err := b.Invoke(t.Context(), lambda.InvokeInput{Function: lambda.FunctionRef{Name: "legacy"}, Fresh: true})
-	refused(t, err, lambda.SubnetIPAddressLimit, 502, smallSubnet, "all 11 are taken")
+	refused(t, err, lambda.SubnetIPAddressLimit, 502, smallSubnet, "subnet subnet-small of VPC vpc-blue")
 
 	// The subnet is full: nothing more can be created or moved into it in shared mode.
 	other := small
