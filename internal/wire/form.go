@@ -46,7 +46,7 @@ func parseForm(texts ...string) (*form, []parameter, error) {
 				return root, nil, fmt.Errorf("the parameters are not URL-encoded: %v", err)
 			}
 			if !root.set(key, value) {
-				return root, nil, fmt.Errorf("the parameter %s is there twice, with different values", shortened(key))
+				return root, nil, fmt.Errorf("The parameter %s is there twice, with different values", shortened(key)) //nolint:staticcheck // as AWS words what it answers
 			}
 			parameters = append(parameters, parameter{key, value})
 		}
