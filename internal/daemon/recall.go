@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -44,12 +43,8 @@ func Recall(c Config) (_ *Recalled, err error) {
 	if r.dir, err = os.MkdirTemp("", "enilab-recall-"); err != nil {
 		return nil, err
 	}
-	copied := filepath.Join(r.dir, "state.db")
-	if err := copyFile(copied, c.DB); err != nil {
-		return nil, err
-	}
 	d := r.daemon
-	if d.db, err = state.Open(copied); err != nil {
+	if d.db, err = state.OpenCopy(c.DB, r.dir); err != nil {
 		return nil, err
 	}
 	if err := d.loadSettings(); err != nil {
@@ -90,11 +85,7 @@ func RecordedSettings(db string) (s Settings, ok bool, err error) {
 		return s, false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	copied := filepath.Join(dir, "state.db")
-	if err := copyFile(copied, db); err != nil {
-		return s, false, err
-	}
-	d, err := state.Open(copied)
+	d, err := state.OpenCopy(db, dir)
 	if err != nil {
 		return s, false, err
 	}
@@ -179,19 +170,4 @@ func (d *Daemon) recallInterfaces(alone []netlab.InterfaceSpec) (*recalled, erro
 		}
 	}
 	return r, nil
-}
-
-// copyFile makes a copy that is for this user alone.
-func copyFile(to, from string) (err error) {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, source)
-	return errors.Join(err, file.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -70,12 +71,44 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	found, err := check(f)
+	return use(f, path)
+}
+
+// OpenCopy opens a copy, which it makes in dir, of the file at path. What is wrong with it is told of path.
+func OpenCopy(path, dir string) (*DB, error) {
+	f, err := copyFile(filepath.Join(dir, filepath.Base(path)), path)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	return use(f, path)
+}
+
+// copyFile returns the copy, open.
+func copyFile(to, from string) (*os.File, error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(f, source); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// use takes a file over, which is said to be at path.
+func use(f *os.File, path string) (*DB, error) {
+	found, err := check(f, path)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("state %s: %w", path, err)
 	}
-	bolt, err := bbolt.Open(path, 0, &bbolt.Options{
+	bolt, err := bbolt.Open(f.Name(), 0, &bbolt.Options{
 		OpenFile:     func(string, int, fs.FileMode) (*os.File, error) { return f, nil }, // checked, and locked since
 		NoStatistics: true,
 	})
@@ -93,11 +126,11 @@ func Open(path string) (*DB, error) {
 
 // check locks a file and looks at all of it. Nothing is written, and bbolt has not seen it yet: it trusts what it maps,
 // and a bad page would end the process.
-func check(f *os.File) (contents, error) {
+func check(f *os.File, path string) (contents, error) {
 	if err := lock(f); err != nil {
 		return contents{}, err
 	}
-	way := fmt.Sprintf("it was left untouched; move it away, or run 'enilab down --name %s'", filepath.Base(filepath.Dir(f.Name())))
+	way := fmt.Sprintf("it was left untouched; move it away, or run 'enilab down --name %s'", filepath.Base(filepath.Dir(path)))
 	found, err := read(f)
 	switch {
 	case err != nil:
